@@ -1,0 +1,60 @@
+"""promptdsl: prompt-learning in two strings, a template and a verbalizer, around a frozen language model."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from promptdsl.classifier import PromptClassifier
+    from promptdsl.encoding import bind, encode
+    from promptdsl.errors import Diagnostic, PromptDSLError
+    from promptdsl.language.template import Template
+    from promptdsl.language.verbalizer import Verbalizer
+    from promptdsl.models.loading import LanguageModel, load
+    from promptdsl.models.prompt_model import PromptModel
+    from promptdsl.models.show import show
+
+__version__ = "0.1.0"
+
+# Public name → where it lives. Nothing below is imported before it is asked for: `import promptdsl` stays cheap and
+# the language half never loads torch.
+_HOMES = {
+    "Diagnostic": "promptdsl.errors",
+    "LanguageModel": "promptdsl.models.loading",
+    "PromptClassifier": "promptdsl.classifier",
+    "PromptDSLError": "promptdsl.errors",
+    "PromptModel": "promptdsl.models.prompt_model",
+    "Template": "promptdsl.language.template",
+    "Verbalizer": "promptdsl.language.verbalizer",
+    "bind": "promptdsl.encoding",
+    "encode": "promptdsl.encoding",
+    "load": "promptdsl.models.loading",
+    "show": "promptdsl.models.show",
+}
+
+__all__ = [
+    "Diagnostic",
+    "LanguageModel",
+    "PromptClassifier",
+    "PromptDSLError",
+    "PromptModel",
+    "Template",
+    "Verbalizer",
+    "bind",
+    "encode",
+    "load",
+    "show",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
