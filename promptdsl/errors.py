@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NoReturn
 
 __all__ = [
     "Diagnostic",
@@ -18,6 +19,8 @@ __all__ = [
     "TemplateSyntaxError",
     "TrainingError",
     "VerbalizerError",
+    "fail",
+    "fail_row",
     "printable",
     "raise_all",
 ]
@@ -197,11 +200,40 @@ BY_FLOOR: dict[str, type[PromptDSLError]] = {
 }
 
 
-def raise_all(diagnostics: Iterable[Diagnostic]) -> None:
+def raise_all(diagnostics: Iterable[Diagnostic], kind: type[PromptDSLError] | None = None) -> None:
     """Raise the errors among `diagnostics` as one exception; return if there are none.
 
-    The first error's code chooses the class; whatever a verbalizer's text does wrong is a `VerbalizerError`.
+    `kind` is the exception's class. Without it the first error's code chooses the class, except that whatever a
+    verbalizer's text does wrong is a `VerbalizerError`.
     """
     found = tuple(d for d in diagnostics if d.severity == "error")
     if found:
-        raise (VerbalizerError if found[0].origin == "verbalizer" else BY_FLOOR[found[0].code[:3]])(*found)
+        chosen = VerbalizerError if found[0].origin == "verbalizer" else BY_FLOOR[found[0].code[:3]]
+        raise (kind or chosen)(*found)
+
+
+def fail(
+    code: str,
+    message: str,
+    *,
+    help: str = "",
+    note: str = "",
+    span: Span | None = None,
+    source: str | None = None,
+    origin: str = "template",
+    label: str = "",
+) -> NoReturn:
+    """The one door out for a single error: raise it as the class that its code belongs to."""
+    diagnostic = Diagnostic(code, message, span=span, source=source, origin=origin, label=label, help=help, note=note)
+    raise (VerbalizerError if origin == "verbalizer" else BY_FLOOR[code[:3]])(diagnostic)
+
+
+def fail_row(
+    code: str, message: str, row: int, column: str = "", character: int | None = None, help: str = ""
+) -> NoReturn:
+    """Raise a RowError for row `row` (from 0), its `column` and the offending `character` (offset, from 0)."""
+    where = f"row {row}" + (f', column "{column}"' if column else "")
+    where += "" if character is None else f", character {character}"
+    error = RowError(Diagnostic(code, f"{where}: {message}", origin="rows", help=help))
+    error.row, error.column, error.character = row, column or None, character
+    raise error

@@ -1,0 +1,232 @@
+"""Template × tokenizer → TokenProgram: everything that needs no row is done here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from promptdsl.encoding.tokenizer import TextTokenizer, text_tokenizer
+from promptdsl.errors import Diagnostic, Span, fail, raise_all
+from promptdsl.language.nodes import Piece, Segment, Tag, Text
+from promptdsl.language.template import Template
+
+__all__ = ["FieldSlot", "FixedSlot", "MaskSlot", "Slot", "SoftSlot", "TokenProgram", "bind"]
+
+
+@dataclass(frozen=True, slots=True)
+class FixedSlot:
+    """Ids that every row has: fixed text or a special token. `truncate` is "" where nothing may be cut."""
+
+    piece: Piece
+    ids: tuple[int, ...]
+    truncate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSlot:
+    """A column's text. `at_start` marks the first thing that the model reads."""
+
+    piece: Tag
+    leading_space: bool
+    at_start: bool
+    truncate: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSlot:
+    """Where label words stand: `count` positions, or as many as a word has where it is None (a plain mask)."""
+
+    piece: Tag
+    count: int | None
+    leading_space: bool
+    at_start: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SoftSlot:
+    """Trainable vectors: numbers of rows in the template's table of soft vectors."""
+
+    piece: Tag
+    vectors: tuple[int, ...]
+
+
+Slot = FixedSlot | FieldSlot | MaskSlot | SoftSlot
+
+
+@dataclass(frozen=True, slots=True)
+class TokenProgram:
+    """A template bound to a tokenizer: what stands in an input, in order, before any row is known.
+
+    `before` and `after` are the ids that the tokenizer itself puts around a text; `segment_from` is the slot that
+    opens segment 1 (None: one segment); `prefix` counts the prefix positions of every layer, `soft` the soft vectors.
+    """
+
+    template: Template
+    family: str
+    text: TextTokenizer = field(repr=False, compare=False)
+    slots: tuple[Slot, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    prefix: int = 0
+    soft: int = 0
+    segment_from: int | None = None
+
+    @property
+    def masks(self) -> tuple[MaskSlot, ...]:
+        """The mask slots, in order."""
+        return tuple(s for s in self.slots if isinstance(s, MaskSlot))
+
+    def __str__(self) -> str:
+        lines = [f"{self.family} program of {self.template}"]
+        for number, slot in enumerate(self.slots):
+            shown = " ".join(map(self.text.token, slot.ids)) if isinstance(slot, FixedSlot) else ""
+            lines.append(
+                f"  {number} {type(slot).__name__.removesuffix('Slot').lower():6} {slot.piece} {shown}".rstrip()
+            )
+        return "\n".join(lines)
+
+
+def bind(template: Template | str, tokenizer: Any, *, family: str | None = None) -> TokenProgram:
+    """Bind a template to a Hugging Face tokenizer.
+
+    Args:
+        template: a Template or its text.
+        tokenizer: a fast tokenizer; it is read, never changed.
+        family: "masked" or "causal"; by default masked where the tokenizer has a mask token.
+
+    Raises:
+        PromptDSLError: PD3 where the template cannot work with this family, PD5 where the tokenizer lacks a token.
+    """
+    text = tokenizer if isinstance(tokenizer, TextTokenizer) else text_tokenizer(tokenizer)
+    chosen = family or ("masked" if text.mask_id is not None else "causal")
+    return _bind(Template(template), text, chosen)
+
+
+@lru_cache(maxsize=256)
+def _bind(template: Template, text: TextTokenizer, family: str) -> TokenProgram:
+    compiler = _Compiler(template, text, family)
+    return compiler.program()
+
+
+class _Compiler:
+    """Turns segments into slots, one method a kind; counts soft vectors as it goes."""
+
+    def __init__(self, template: Template, text: TextTokenizer, family: str) -> None:
+        self.template, self.text, self.family = template, text, family
+        self.found: list[Diagnostic] = []
+        self.soft = 0
+        self.shared: dict[int, tuple[int, ...]] = {}
+
+    def program(self) -> TokenProgram:
+        segments = [s for s in self.template.segments if not (isinstance(s.piece, Tag) and s.piece.kind == "prefix")]
+        prefix = sum(int(str(p.value)) for p in self.template.pieces if isinstance(p, Tag) and p.kind == "prefix")
+        segments = self.readable(segments)
+        slots = [self.slot(index, segment) for index, segment in enumerate(segments)]
+        raise_all(self.found)
+        before, after = self.text.specials.before, self.text.specials.after
+        causal_end = self.family == "causal" and bool(slots) and isinstance(slots[-1], MaskSlot)
+        if isinstance(slots[0], MaskSlot) and causal_end and not (before or prefix):
+            self.refuse(
+                "PD352",
+                slots[0].piece,
+                "a causal LM reads a mask at the position before it; there is none",
+                "write something before the mask",
+            )
+            raise_all(self.found)
+        separator = self.text.special("sep")
+        opens = [i for i, s in enumerate(slots) if isinstance(s, FixedSlot) and separator and s.ids == separator[:1]]
+        return TokenProgram(
+            self.template,
+            self.family,
+            self.text,
+            tuple(slots),
+            before,
+            () if causal_end else after,
+            prefix,
+            self.soft,
+            opens[0] + 1 if opens and self.text.has_token_types else None,
+        )
+
+    def readable(self, segments: list[Segment]) -> list[Segment]:
+        """What the family reads: a causal LM nothing after the last mask, where only fixed text may stand."""
+        masks = [i for i, s in enumerate(segments) if isinstance(s.piece, Tag) and s.piece.kind == "mask"]
+        if not masks:
+            return segments
+        if self.family == "masked" and self.text.mask_id is None:
+            fail("PD502", "the tokenizer has no mask token", help="use a masked language model, or bind as causal")
+        if self.family == "masked":
+            return segments
+        for segment in segments[masks[-1] + 1 :]:
+            piece = segment.piece
+            if isinstance(piece, Tag) and piece.kind in ("placeholder", "meta", "soft"):
+                self.refuse(
+                    "PD351",
+                    piece,
+                    "a causal LM reads from left to right and never sees what stands after the last mask",
+                    f"move the {piece.kind} before the mask, or use a masked LM",
+                )
+        return segments[: masks[-1] + 1]
+
+    def slot(self, index: int, segment: Segment) -> Slot:
+        piece = segment.piece
+        if isinstance(piece, Text) or piece.kind == "text":
+            written = (" " if segment.leading_space else "") + segment.text
+            ids = tuple(self.text.encode([written], at_start=index == 0)[0]) if written else ()
+            cut = "tail" if isinstance(piece, Tag) and piece["shortenable"] else ""
+            return FixedSlot(piece, ids, cut)
+        return _SLOTS[piece.kind](self, index, segment, piece)
+
+    def field(self, index: int, segment: Segment, tag: Tag) -> Slot:
+        cut = str(tag["truncate"]) if tag["shortenable"] else ""
+        return FieldSlot(tag, segment.leading_space, index == 0, cut)
+
+    def mask(self, index: int, segment: Segment, tag: Tag) -> Slot:
+        return MaskSlot(tag, None if tag.value is None else int(str(tag.value)), segment.leading_space, index == 0)
+
+    def special(self, _: int, __: Segment, tag: Tag) -> Slot:
+        name = str(tag.value)
+        known = self.text.special(name)
+        if name.strip("<>").lower() == "mask" or (known and known[0] == self.text.mask_id):
+            self.refuse("PD353", tag, "a special tag cannot be the mask", 'write <"mask">')
+        elif known is None:
+            self.refuse("PD503", tag, f'the tokenizer has no special token "{name}"',
+                        'use one of "cls", "sep", "eos", "bos" that it has, or leave the tag out')  # fmt: skip
+        return FixedSlot(tag, (known[0],) if known else ())
+
+    def soft_tag(self, _: int, __: Segment, tag: Tag) -> Slot:
+        shared = tag["soft_id"]
+        if isinstance(shared, int) and tag.value is None and shared in self.shared:
+            return SoftSlot(tag, self.shared[shared])
+        count = self.soft_length(tag)
+        vectors = (self.soft,) * count if tag["same"] else tuple(range(self.soft, self.soft + count))
+        self.soft = vectors[-1] + 1
+        if isinstance(shared, int):
+            self.shared[shared] = vectors
+        return SoftSlot(tag, vectors)
+
+    def soft_length(self, tag: Tag) -> int:
+        written = tag["length"] or tag["duplicate"]
+        if isinstance(tag.value, str):
+            words = len(self.text.encode([" " + tag.value])[0])
+            if written is not None and int(str(written)) < words:
+                self.refuse(
+                    "PD354", tag, f"{words} tokens do not fit a length of {written}", f'write "length":{words} or more'
+                )
+            return max(words, int(str(written or 0)), 1)
+        return int(str(tag.value or written or 1))
+
+    def refuse(self, code: str, piece: Piece, message: str, remedy: str) -> None:
+        span = piece.span if piece.span != Span(0, 0) else None
+        self.found.append(Diagnostic(code, message, span=span, source=self.template.source, help=remedy))
+
+
+# Kind → the method that makes its slot: a new kind is one entry and one method.
+_SLOTS: dict[str, Callable[[_Compiler, int, Segment, Tag], Slot]] = {
+    "placeholder": _Compiler.field,
+    "meta": _Compiler.field,
+    "mask": _Compiler.mask,
+    "special": _Compiler.special,
+    "soft": _Compiler.soft_tag,
+}

@@ -1,0 +1,143 @@
+"""The language model behind one small protocol: states at the places that are read, and only the head rows needed."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+
+from promptdsl.errors import fail
+from promptdsl.models.loading import LanguageModel
+
+__all__ = ["Backbone"]
+
+
+class Backbone(nn.Module):
+    """A private view of a language model, split into body and head.
+
+    The view has modules of its own, so that nothing that happens here shows on the caller's model. Frozen, it shares
+    the caller's tensors (no copy, no gradient, dropout off); trainable, it has its own.
+
+    The head is the model itself with its body replaced by the states that are handed in, so that whatever a family
+    does between states and logits is done, at the masks only. Where the last step is a plain linear map, which is
+    tried out once, single rows of it can be asked for; else all rows are computed and some kept.
+    """
+
+    def __init__(self, lm: LanguageModel, *, trainable: bool = False, device: torch.device | str | None = None) -> None:
+        super().__init__()
+        model = lm.model
+        if model.get_output_embeddings() is None or model.base_model is model:
+            fail("PD515", f"{type(model).__name__} has no language-modelling head", help="load it with its LM head")
+        self.trainable = trainable
+        self.lm = _view(model, trainable, device)
+        self._pieces: dict[str, nn.Module] = {}  # not registered: they share the parameters of `lm`
+        self._pieces["features"], self._pieces["logits"] = _heads(self.lm)
+        self._accepted = set(inspect.signature(self.lm.base_model.forward).parameters)
+        self.has_token_types = "token_type_ids" in self._accepted and getattr(model.config, "type_vocab_size", 0) > 1
+        self.restrictable = self._tried_out()
+        self.train(False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.lm.parameters()).device
+
+    @property
+    def vocab_size(self) -> int:
+        """Rows of the LM head."""
+        return int(self.lm.get_output_embeddings().weight.shape[0])
+
+    def train(self, mode: bool = True) -> Backbone:
+        """A frozen model stays in evaluation mode: its dropout is off whatever is trained around it."""
+        active = mode and self.trainable
+        super().train(active)
+        for piece in self._pieces.values():
+            piece.train(active)
+        return self
+
+    def states(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        """Last hidden states of the body: (batch, length) ids → (batch, length, hidden)."""
+        extra: dict[str, Any] = {}
+        if self.has_token_types and token_type_ids is not None:
+            extra["token_type_ids"] = token_type_ids
+        if "use_cache" in self._accepted:
+            extra["use_cache"] = False
+        out = self.lm.base_model(input_ids=input_ids, attention_mask=attention_mask, return_dict=True, **extra)
+        return out.last_hidden_state
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Vocabulary logits of some states: (n, hidden) → (n, vocabulary)."""
+        return _through(self._pieces["logits"], states)
+
+    def rows(self, states: Tensor, token_ids: Tensor) -> Tensor:
+        """Logits of some tokens only: (n, hidden), (tokens,) → (n, tokens)."""
+        if not self.restrictable:
+            return self.logits(states)[:, token_ids]
+        head = self.lm.get_output_embeddings()
+        features = _through(self._pieces["features"], states)
+        bias = None if head.bias is None else head.bias[token_ids]
+        return nn.functional.linear(features, head.weight[token_ids], bias)
+
+    @torch.no_grad()
+    def _tried_out(self) -> bool:
+        """Whether rows of the output matrix alone give the logits that the whole head gives."""
+        head = self.lm.get_output_embeddings()
+        weight = getattr(head, "weight", None)
+        if type(head) is not nn.Linear or weight is None:
+            return False
+        width = (
+            self.lm.get_input_embeddings().weight.shape[1]
+            if not hasattr(self.lm.config, "hidden_size")
+            else self.lm.config.hidden_size
+        )
+        generator = torch.Generator().manual_seed(0)
+        states = torch.randn(3, width, generator=generator).to(weight.device, weight.dtype)
+        self.restrictable = True
+        try:
+            tokens = torch.arange(weight.shape[0], device=weight.device)
+            return torch.allclose(self.rows(states, tokens), self.logits(states), atol=1e-4, rtol=1e-3)
+        except (RuntimeError, ValueError, TypeError):
+            return False
+
+
+class _Given(nn.Module):
+    """Stands in for a body: its last hidden state is what it is given as `inputs_embeds`."""
+
+    @property
+    def decoder(self) -> _Given:
+        """Some heads reach for the body's decoder."""
+        return self
+
+    def forward(self, *_: Any, inputs_embeds: Tensor, **__: Any) -> BaseModelOutputWithPastAndCrossAttentions:
+        return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=inputs_embeds)
+
+
+def _through(head: nn.Module, states: Tensor) -> Tensor:
+    out: Tensor = head(inputs_embeds=states[None], return_dict=True).logits
+    return out[0]
+
+
+def _view(model: nn.Module, trainable: bool, device: torch.device | str | None) -> Any:
+    """New modules around the same tensors (frozen), or around copies of them (trainable)."""
+    memo: dict[int, Any] = {}
+    for parameter in model.parameters():
+        tensor = parameter.detach().to(device) if device is not None else parameter.detach()
+        if trainable:
+            tensor = tensor.clone()
+        memo[id(parameter)] = nn.Parameter(tensor, requires_grad=trainable and tensor.is_floating_point())
+    for buffer in model.buffers():
+        memo[id(buffer)] = buffer.to(device) if device is not None else buffer
+    return copy.deepcopy(model, memo)
+
+
+def _heads(model: Any) -> tuple[nn.Module, nn.Module]:
+    """The model without its body, up to the features before the output matrix, and up to the logits."""
+    body, output = model.base_model, model.get_output_embeddings()
+    shared = {id(p): p for p in (*model.parameters(), *model.buffers())}
+    features = copy.deepcopy(model, {**shared, id(body): _Given(), id(output): nn.Identity()})
+    logits = copy.deepcopy(model, {**shared, id(body): _Given()})
+    return features, logits

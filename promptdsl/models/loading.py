@@ -1,0 +1,183 @@
+"""Names → language models and tokenizers: embedded ones, folders, hub names. Safetensors only, no code from outside."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from promptdsl.encoding.tokenizer import TextTokenizer, text_tokenizer
+from promptdsl.errors import PromptDSLError, fail, printable
+
+__all__ = ["POCKET", "LanguageModel", "as_language_model", "load"]
+
+# The embedded models: public name → folder inside the package.
+POCKET = {"pocket-mlm": "mlm", "pocket-clm": "clm"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageModel:
+    """A language model with its tokenizer. Copies share it: it is never changed, and loading it twice is waste.
+
+    Attributes:
+        model: a transformers model with a language-modelling head.
+        tokenizer: its fast tokenizer.
+        family: "masked" or "causal".
+        name: the name that it was loaded by, or its class.
+        text: the private view of the tokenizer.
+    """
+
+    model: Any = field(repr=False)
+    tokenizer: Any = field(repr=False)
+    family: str
+    name: str
+    text: TextTokenizer = field(repr=False)
+
+    def __deepcopy__(self, memo: object) -> LanguageModel:
+        return self
+
+    @property
+    def max_positions(self) -> int | None:
+        """The longest input that the model takes, in positions; None where the model sets no limit."""
+        config = self.model.config
+        positions = getattr(config, "max_position_embeddings", None)
+        # RoBERTa and its kin number positions from padding_idx + 1 and so lose the first ones.
+        offset = getattr(getattr(self.model.base_model, "embeddings", None), "padding_idx", None)
+        if offset is not None and config.model_type in _OFFSET_POSITIONS and positions:
+            positions -= offset + 1
+        known = [n for n in (positions, self.text.length_limit) if n]
+        return min(known) if known else None
+
+    def __str__(self) -> str:
+        count = sum(p.numel() for p in self.model.parameters())
+        return f"{self.name}: {self.family} {type(self.model).__name__}, {count / 1e6:.1f} M parameters"
+
+
+_OFFSET_POSITIONS = {
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "camembert",
+    "roberta-prelayernorm",
+    "data2vec-text",
+    "mpnet",
+    "longformer",
+}
+_lock = threading.Lock()
+
+
+def as_language_model(model: Any, *, dtype: str = "auto", device: str | None = None) -> LanguageModel:
+    """A LanguageModel from a name, a folder, a `(model, tokenizer)` pair, or itself."""
+    if isinstance(model, LanguageModel):
+        return model
+    if isinstance(model, (str, Path)):
+        return load(model, dtype=dtype, device=device)
+    if isinstance(model, (tuple, list)) and len(model) == 2:
+        lm, tokenizer = model
+        return LanguageModel(lm, tokenizer, _family(lm, tokenizer), type(lm).__name__, text_tokenizer(tokenizer))
+    fail(
+        "PD511",
+        f"{type(model).__name__} is not a language model",
+        help='give a name ("pocket-mlm"), a folder, or a pair (model, tokenizer)',
+        origin="model",
+    )
+
+
+def load(
+    name: str | Path, *, dtype: str = "auto", device: str | None = None, revision: str | None = None
+) -> LanguageModel:
+    """Load a language model once; the same call gives the same object.
+
+    Args:
+        name: "pocket-mlm" or "pocket-clm" (embedded), a folder, or a Hugging Face hub name.
+        dtype: "auto" (float32), "float32", "bfloat16" or "float16".
+        device: a torch device; CPU by default.
+        revision: a hub revision.
+
+    Raises:
+        ModelError: PD512 for an unknown name or a folder without a model, PD513 for a model that is neither masked
+            nor causal, PD514 for an unknown dtype or device.
+    """
+    with _lock:
+        return _load(str(name), dtype, device or "cpu", revision)
+
+
+@lru_cache(maxsize=8)
+def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageModel:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
+
+    dtypes = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype not in dtypes:
+        fail("PD514", f'unknown dtype "{printable(dtype, 40)}"', help=f"use one of {', '.join(dtypes)}", origin="dtype")
+    path = str(resources.files("promptdsl") / "pocket" / POCKET[name]) if name in POCKET else name
+    try:
+        config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=False)
+        classes = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM}
+        family = _family_of(config, tokenizer)
+        model = classes[family].from_pretrained(
+            path, config=config, revision=revision, dtype=dtypes[dtype], use_safetensors=True, trust_remote_code=False
+        )
+        model = model.to(torch.device(device)).eval()
+    except PromptDSLError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        _cannot_load(name, error)
+    return LanguageModel(model, tokenizer, family, name, text_tokenizer(tokenizer))
+
+
+def _cannot_load(name: str, error: Exception) -> None:
+    first = str(error).strip().split("\n")[0]
+    folder = Path(name)
+    if folder.is_dir():
+        remedy = "the folder needs config.json, model.safetensors and tokenizer.json"
+    elif name.count("/") > 1 or name.startswith((".", "/", "~")):
+        remedy = "there is no such folder"
+    else:
+        remedy = (
+            f"embedded models are {', '.join(POCKET)}; a folder is given by its path; "
+            "a hub name needs a network (or the model in the local cache)"
+        )
+    fail(
+        "PD512",
+        f'cannot load the language model "{printable(name, 80)}"',
+        help=remedy,
+        note=printable(first, 200),
+        origin="model",
+    )
+
+
+def _family(model: Any, tokenizer: Any) -> str:
+    return _family_of(model.config, tokenizer, type(model).__name__)
+
+
+def _family_of(config: Any, tokenizer: Any, class_name: str = "") -> str:
+    """Masked or causal, by the model's class, else by what transformers can make of its configuration."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    )
+
+    causal, masked = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    shown = class_name or config.model_type
+    written = [] if config.is_encoder_decoder else [class_name] if class_name else list(config.architectures or [])
+    for name in written:
+        if "CausalLM" in name or name in causal.values():
+            return "causal"
+        if "MaskedLM" in name or name in masked.values():
+            return "masked"
+    if not class_name and not config.is_encoder_decoder:
+        if tokenizer.mask_token_id is not None and config.model_type in masked:
+            return "masked"
+        if config.model_type in causal:
+            return "causal"
+    fail(
+        "PD513",
+        f'"{shown}" is neither a masked nor a causal language model',
+        help="load it with AutoModelForMaskedLM or AutoModelForCausalLM",
+        origin="model",
+    )

@@ -1,0 +1,233 @@
+"""PromptModel: a language model, a template and a verbalizer as one torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers.utils import ModelOutput
+
+from promptdsl.encoding.compiler import MaskSlot, SoftSlot, TokenProgram, bind
+from promptdsl.encoding.encoder import Encoding, Layout, default_layout, lay_out, tokenize
+from promptdsl.encoding.rows import Rows, as_rows
+from promptdsl.errors import fail
+from promptdsl.language.template import Template
+from promptdsl.language.verbalizer import Verbalizer
+from promptdsl.models.backbone import Backbone
+from promptdsl.models.batching import PromptBatch, batches
+from promptdsl.models.loading import as_language_model
+from promptdsl.verbalizers.verbalizer import BoundVerbalizer, bind_words
+
+__all__ = ["PromptModel", "PromptOutput"]
+
+WINDOW = 4096  # rows that are tokenised and sorted by length together
+TOKEN_BUDGET = 8192  # tokens of one batch, padding included
+
+
+@dataclass
+class PromptOutput(ModelOutput):
+    """What `PromptModel` returns.
+
+    Attributes:
+        loss: mean cross-entropy over the rows, where labels were given.
+        logits: (batch, classes) class log-probabilities.
+        word_scores: (batch, words) scores of the label words, before pooling.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    word_scores: Tensor | None = None
+
+
+class PromptModel(nn.Module):
+    """A frozen language model read through a template and a verbalizer.
+
+    Args:
+        lm: a LanguageModel, a name or folder for `load`, or a pair (model, tokenizer). It is never changed.
+        template: a Template or its text, with at least one mask.
+        verbalizer: a Verbalizer, its text, or a mapping label → words.
+        tune: "prompt" (the LM is frozen) or "full" (a copy of it can be trained).
+        max_length: the most positions of an input; by default what the LM takes.
+        dtype, device: as for `load`; only for names and folders.
+
+    Raises:
+        PromptDSLError: PD1–PD5 for whatever is wrong with the two strings or does not go with the LM.
+    """
+
+    def __init__(
+        self,
+        lm: Any,
+        template: Template | str,
+        verbalizer: Verbalizer | str | dict[str, Any],
+        *,
+        tune: str = "prompt",
+        max_length: int | None = None,
+        dtype: str = "auto",
+        device: str | None = None,
+    ) -> None:
+        super().__init__()
+        if tune not in ("prompt", "full"):
+            fail("PD516", f'tune is "prompt" or "full", not {tune!r}', origin="tune")
+        self.template, self.label_words = Template(template), Verbalizer(verbalizer)
+        self.lm = as_language_model(lm, dtype=dtype, device=device)
+        self.program = bind(self.template, self.lm.text, family=self.lm.family)
+        _check_slots(self.program)
+        self.max_length = _length_limit(max_length, self.lm.max_positions)
+        self.verbalizer = _bind_verbalizer(self.label_words, self.program)
+        self.layouts = tuple(Layout(fill) for fill in self.verbalizer.fills)
+        self.backbone = Backbone(self.lm, trainable=tune == "full", device=device)
+        self._tables()
+
+    def _tables(self) -> None:
+        """Where each token of each label word is read, as index tensors."""
+        readings, fills = self.verbalizer.readings, len(self.layouts)
+        places = sorted({(r.fill, r.read) for r in readings})
+        tokens = self.verbalizer.token_ids
+        for name, values in {
+            "_place_fill": [f for f, _ in places],
+            "_place_read": [r for _, r in places],
+            "_term_place": [places.index((r.fill, r.read)) for r in readings],
+            "_term_token": [r.token if self.verbalizer.normalised else tokens.index(r.token) for r in readings],
+            "_token_ids": list(tokens),
+        }.items():
+            self.register_buffer(name, torch.tensor(values, device=self.backbone.device), persistent=False)
+        self._fills = fills
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the verbalizer's order."""
+        return self.verbalizer.labels
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        reads: Tensor,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> PromptOutput:
+        """Class log-probabilities of a batch.
+
+        Args:
+            input_ids, attention_mask, token_type_ids: (batch · layouts, length), a row's layouts side by side.
+            reads: (batch · layouts, reads) positions to read, as `PromptBatch` has them.
+            labels: (batch,) class numbers; with them the output has a loss.
+        """
+        states = self.backbone.states(input_ids, attention_mask, token_type_ids)
+        lines = torch.arange(len(reads), device=reads.device)[:, None]
+        picked = states[lines, reads].unflatten(0, (-1, self._fills))  # (batch, layouts, reads, hidden)
+        places = picked[:, self._place_fill, self._place_read]  # (batch, places, hidden)
+        word_scores = self.verbalizer.word_scores(self._token_scores(places))
+        logits = self.verbalizer.class_logits(word_scores).log_softmax(-1)
+        loss = None if labels is None else nn.functional.nll_loss(logits, labels)
+        return PromptOutput(loss=loss, logits=logits, word_scores=word_scores)
+
+    def _token_scores(self, places: Tensor) -> Tensor:
+        """(batch, places, hidden) → (batch, terms): what the verbalizer reads, with no more of the head than needed."""
+        flat = places.flatten(0, 1)
+        if self.verbalizer.normalised:
+            scores = self.backbone.logits(flat).float().log_softmax(-1)
+        else:
+            scores = self.backbone.rows(flat, self._token_ids).float()
+        return scores.unflatten(0, places.shape[:2])[:, self._term_place, self._term_token]
+
+    def encode(self, rows: Any) -> list[list[Encoding]]:
+        """For each row, its encodings, one for each forward pass that the label words need."""
+        longest = max(layout.length for layout in self.layouts)
+        tokens = tokenize(self.program, as_rows(rows), max_length=self.max_length, at_masks=longest)
+        return [list(row) for row in zip(*(lay_out(tokens, layout) for layout in self.layouts), strict=True)]
+
+    def batches(self, rows: Any, *, batch_size: int = 64) -> Iterator[PromptBatch]:
+        """Padded batches of all rows, window by window, so that memory does not grow with the data."""
+        data = as_rows(rows)
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            fail("PD505", f"batch_size must be a whole number ≥ 1, not {batch_size!r}", origin="batch_size")
+        for start in range(0, len(data), WINDOW):
+            encoded = self.encode(_window(data, start))
+            yield from batches(
+                encoded, self.program.text.pad_id, batch_size=batch_size, token_budget=TOKEN_BUDGET, offset=start
+            )
+
+    def predict_log_proba(self, rows: Any, *, batch_size: int = 64) -> NDArray[np.float32]:
+        """Class log-probabilities of rows, in their order: (rows, classes), float32."""
+        data = as_rows(rows)
+        scores = np.zeros((len(data), len(self.labels)), np.float32)
+        with torch.inference_mode():
+            for batch in self.batches(data, batch_size=batch_size):
+                logits = self(**batch.tensors(self.backbone.device)).logits
+                scores[list(batch.rows)] = logits.float().cpu().numpy()
+        return scores
+
+    def top_words(self, rows: Any, k: int = 10, *, batch_size: int = 64) -> list[list[list[tuple[str, float]]]]:
+        """What the language model itself would put at each mask, whatever the verbalizer says.
+
+        On a causal LM this is the word at the first mask, for the later ones depend on it.
+
+        Returns:
+            For each row and each mask position the k likeliest tokens with their probabilities, best first.
+        """
+        tokens = tokenize(self.program, as_rows(rows), max_length=self.max_length)
+        encoded = [[e] for e in lay_out(tokens, default_layout(self.program))]
+        found: list[list[list[tuple[str, float]]]] = [[] for _ in encoded]
+        with torch.inference_mode():
+            for batch in batches(encoded, self.program.text.pad_id, batch_size=batch_size, token_budget=TOKEN_BUDGET):
+                tensors = batch.tensors(self.backbone.device)
+                reads = tensors.pop("reads")
+                states = self.backbone.states(**tensors)
+                picked = states[torch.arange(len(reads), device=reads.device)[:, None], reads]
+                best = (
+                    self.backbone.logits(picked.flatten(0, 1))
+                    .float()
+                    .softmax(-1)
+                    .topk(min(k, self.backbone.vocab_size))
+                )
+                for line, row in enumerate(batch.rows):
+                    at = range(line * reads.shape[1], (line + 1) * reads.shape[1])
+                    found[row] = [self._named(best.values[i], best.indices[i]) for i in at]
+        return found
+
+    def _named(self, values: Tensor, indices: Tensor) -> list[tuple[str, float]]:
+        words = [self.program.text.decode([i]).strip() or self.program.text.token(i) for i in indices.tolist()]
+        return list(zip(words, values.tolist(), strict=True))
+
+    def __str__(self) -> str:
+        return f"PromptModel of {self.lm}\n  template    {self.template}\n  verbalizer  " + "\n              ".join(
+            str(self.label_words).splitlines()
+        )
+
+
+def _window(data: Rows, start: int) -> Rows:
+    return data[start : start + WINDOW]
+
+
+def _check_slots(program: TokenProgram) -> None:
+    if not program.masks:
+        fail("PD355", "a classifier reads label words at a mask, and this template has none",
+             source=program.template.source, help='add <"mask"> where the answer stands')  # fmt: skip
+    if program.prefix or any(isinstance(s, SoftSlot) for s in program.slots):
+        fail("PD517", "soft tokens and prefixes can be encoded and shown; training them is not part of this version",
+             source=program.template.source, help="use fixed text in their place")  # fmt: skip
+
+
+def _length_limit(wanted: int | None, model: int | None) -> int | None:
+    if wanted is not None and model is not None and isinstance(wanted, int) and wanted > model:
+        fail("PD506", f"max_length is {wanted} and the language model takes {model} positions",
+             help=f"use max_length={model} or less", origin="max_length")  # fmt: skip
+    return model if wanted is None else wanted
+
+
+def _bind_verbalizer(verbalizer: Verbalizer, program: TokenProgram) -> BoundVerbalizer:
+    masks: Sequence[MaskSlot] = program.masks
+
+    def word_ids(text: str, number: int) -> list[int]:
+        mask = masks[number]
+        return program.text.encode([" " + text if mask.leading_space else text], at_start=mask.at_start)[0]
+
+    mask_id = program.text.mask_id if program.family == "masked" else None
+    unk = program.text.unk_id
+    return bind_words(verbalizer, [m.count for m in masks], word_ids, mask_id=mask_id, unk_id=unk)
