@@ -61,21 +61,30 @@ def _capitalize(value: str, _: str) -> str:
 
 
 _TABLE = (
-    FilterSpec("strip", "cut blanks, or the given characters, at both ends", lambda v, a: v.strip(a or None), "optional"),
-    FilterSpec("lstrip", "cut blanks, or the given characters, at the start", lambda v, a: v.lstrip(a or None), "optional"),
-    FilterSpec("rstrip", "cut blanks, or the given characters, at the end", lambda v, a: v.rstrip(a or None), "optional"),
+    FilterSpec(
+        "strip", "cut blanks, or the given characters, at both ends", lambda v, a: v.strip(a or None), "optional"
+    ),
+    FilterSpec(
+        "lstrip", "cut blanks, or the given characters, at the start", lambda v, a: v.lstrip(a or None), "optional"
+    ),
+    FilterSpec(
+        "rstrip", "cut blanks, or the given characters, at the end", lambda v, a: v.rstrip(a or None), "optional"
+    ),
     FilterSpec("rstrip_punctuation", "cut ASCII punctuation at the end", lambda v, _: v.rstrip(string.punctuation)),
     FilterSpec("lower", "lower case", lambda v, _: v.lower()),
     FilterSpec("upper", "upper case", lambda v, _: v.upper()),
     FilterSpec("title", "title case", lambda v, _: v.title()),
     FilterSpec("capitalize", "first character to upper case, the rest as it is", _capitalize),
     FilterSpec("uncapitalize", "first character to lower case, the rest as it is", _uncapitalize),
+    FilterSpec("sentence_case", "first character to upper case, all others to lower case", lambda v, _: v.capitalize()),
     FilterSpec("drop_first", "without the first character", lambda v, _: v[1:]),
     FilterSpec("drop_last", "without the last character", lambda v, _: v[:-1]),
     FilterSpec("append", "add the given text at the end", lambda v, a: v + a, "required"),
     FilterSpec("prepend", "add the given text at the start", lambda v, a: a + v, "required"),
     FilterSpec("join", "a list as one text, with the given text between", _join, "optional", ", ", "any"),
-    FilterSpec("enumerate", "a list as 0:first,1:second, with the given text between", _enumerate, "optional", ",", "any"),
+    FilterSpec(
+        "enumerate", "a list as 0:first,1:second, with the given text between", _enumerate, "optional", ",", "any"
+    ),
     FilterSpec("choices", "a list of {label, text} as (A) first|(B) second", _choices, "optional", "|", "any"),
 )
 

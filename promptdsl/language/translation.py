@@ -1,0 +1,64 @@
+"""Writing another framework's string in our language while remembering which characters came from where.
+
+An importer only translates; our own parser is the one judge of what the result means. What it finds is told with the
+caret in the text that the user wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from promptdsl.errors import Diagnostic, PromptDSLError, Span
+from promptdsl.language.nodes import escape, scalar
+from promptdsl.language.schema import Value
+from promptdsl.language.template import Template
+
+__all__ = ["Translation"]
+
+
+class Translation:
+    """Our template text, grown piece by piece, with the span of `original` behind every piece."""
+
+    def __init__(self, original: str) -> None:
+        self.original = original
+        self._parts: list[str] = []
+        self._length = 0
+        self._marks: list[tuple[int, int, Span]] = []  # start and end in our text, span in the original
+
+    def text(self, text: str, span: Span, before_tag: bool) -> None:
+        """Fixed text, with the escapes that our language needs."""
+        self._add(escape(text, before_tag=before_tag), span)
+
+    def tag(self, pairs: list[tuple[str, Value, Span, Span]], span: Span) -> None:
+        """A tag: (key, value, span of the key, span of the value); a null value is written as the key alone."""
+        start = self._length
+        for number, (key, value, key_span, value_span) in enumerate(pairs):
+            self._add("," if number else "<", span)
+            self._add(scalar(key), key_span)
+            if value is not None:
+                self._add(":", span)
+                self._add(scalar(value), value_span)
+        self._add(">", span)
+        self._marks.append((start, self._length, span))
+
+    def _add(self, text: str, span: Span) -> None:
+        self._marks.append((self._length, self._length + len(text), span))
+        self._parts.append(text)
+        self._length += len(text)
+
+    def template(self) -> Template:
+        """The parsed template. Raises the parser's errors with their spans in the original text."""
+        try:
+            return Template("".join(self._parts))
+        except PromptDSLError as error:
+            raise type(error)(*map(self._moved, error.diagnostics)) from None
+
+    def _moved(self, diagnostic: Diagnostic) -> Diagnostic:
+        """The diagnostic with its span (the narrowest written piece around it) in the original text."""
+        if diagnostic.span is None:
+            return diagnostic
+        start, end = diagnostic.span.start, diagnostic.span.end
+        around = [m for m in self._marks if m[0] <= start and (end <= m[1] or start < m[1])]
+        inside = [m for m in around if end <= m[1]] or around
+        span = min(inside, key=lambda m: m[1] - m[0])[2] if inside else Span(0, len(self.original))
+        return replace(diagnostic, span=span, source=self.original)
