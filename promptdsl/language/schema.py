@@ -71,7 +71,9 @@ def _field(shortenable: bool) -> Mapping[str, AttributeSpec]:
         {
             "shortenable": AttributeSpec(_FLAG, shortenable, "may be cut when the input is too long"),
             "truncate": AttributeSpec(
-                Type(("text",), choices=("tail", "head", "middle")), "tail", "which part is cut: its tail, head or middle"
+                Type(("text",), choices=("tail", "head", "middle")),
+                "tail",
+                "which part is cut: its tail, head or middle",
             ),
             "filters": AttributeSpec(
                 Type(("texts",), filters=True), (), "filters that turn the value into text, applied in order"
@@ -101,7 +103,9 @@ _TEMPLATE = (
         MappingProxyType(
             {
                 "length": AttributeSpec(_COUNT, None, "number of vectors; beside words, the rest is sampled"),
-                "soft_id": AttributeSpec(Type(("integer",), least=1), None, "places with the same id share their vectors"),
+                "soft_id": AttributeSpec(
+                    Type(("integer",), least=1), None, "places with the same id share their vectors"
+                ),
                 "same": AttributeSpec(_FLAG, False, "the vectors are one vector repeated"),
                 "duplicate": AttributeSpec(_COUNT, None, "OpenPrompt's name for length on a null value"),
                 "init": AttributeSpec(
@@ -122,7 +126,9 @@ _TEMPLATE = (
                     Type(("null", "text"), choices=("mlp",)), None, "the network that makes the keys and values"
                 ),
                 "hidden": AttributeSpec(Type(("integer",), least=1, most=65536), 512, "width of that network"),
-                "dropout": AttributeSpec(Type(("number",), least=0, most=0.99), 0.0, "dropout on the prefix in training"),
+                "dropout": AttributeSpec(
+                    Type(("number",), least=0, most=0.99), 0.0, "dropout on the prefix in training"
+                ),
             }
         ),
     ),

@@ -1,0 +1,294 @@
+"""Checks one tag's keys and values against the schema's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from promptdsl.errors import Span
+from promptdsl.language.filters import FILTERS, split_filter
+from promptdsl.language.findings import Findings, listed, named, quoted, suggest
+from promptdsl.language.nodes import Attribute, Tag, scalar
+from promptdsl.language.schema import KindSpec, Type, Value
+
+__all__ = ["Pair", "check_tag"]
+
+# What people write for a kind, from other libraries or from guessing.
+_OTHER_NAMES = {
+    "input": "placeholder",
+    "text_a": "placeholder",
+    "text_b": "placeholder",
+    "sentence": "placeholder",
+    "column": "placeholder",
+    "field": "placeholder",
+    "var": "placeholder",
+    "variable": "placeholder",
+    "hole": "mask",
+    "label": "mask",
+    "answer": "mask",
+    "[mask]": "mask",
+    "<mask>": "mask",
+    "soft_token": "soft",
+    "pseudo": "soft",
+    "prompt": "soft",
+    "trainable": "soft",
+    "prefix_tuning": "prefix",
+    "token": "special",
+    "cls": "special",
+    "sep": "special",
+    "eos": "special",
+    "bos": "special",
+    "string": "text",
+    "literal": "text",
+}
+_FROM_OPENPROMPT = ("post_processing", "add_prefix_space")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One `key[:value]` as written; `bare` says that no value was."""
+
+    key: str
+    value: Value
+    key_span: Span
+    value_span: Span
+    bare: bool = False
+
+
+def check_tag(
+    pairs: list[Pair], span: Span, kinds: Mapping[str, KindSpec], findings: Findings, brace: bool = False
+) -> Tag | None:
+    """The tag that `pairs` say, or None with the reasons in `findings`. `brace` tells that it was written as `{…}`."""
+    before = len(findings.found)
+    pairs = _without_repeats(pairs, findings)
+    head = _find_kind(pairs, span, kinds, findings, brace)
+    if head is None:
+        return None
+    spec = kinds[head.key]
+    _check_value(head, spec.name, spec.value, findings, spec.example)
+    written: dict[str, Attribute] = {}
+    for pair in pairs:
+        if pair is head:
+            continue
+        attribute = _check_attribute(pair, spec, kinds, findings)
+        if attribute is not None:
+            written[pair.key] = attribute
+    if len(findings.found) > before:
+        return None
+    ordered = tuple(written[key] for key in spec.attributes if key in written)
+    return Tag(spec.name, head.value, ordered, spec, span, head.key_span, head.value_span)
+
+
+def _without_repeats(pairs: list[Pair], findings: Findings) -> list[Pair]:
+    seen: dict[str, Pair] = {}
+    for pair in pairs:
+        if pair.key in seen:
+            findings.add(
+                "PD206", f"the key {quoted(pair.key)} stands twice", pair.key_span, "again", "keep one of them"
+            )
+        else:
+            seen[pair.key] = pair
+    return list(seen.values())
+
+
+def _find_kind(
+    pairs: list[Pair], span: Span, kinds: Mapping[str, KindSpec], findings: Findings, brace: bool
+) -> Pair | None:
+    """The pair that names the kind; `soft_id` alone stands for a `soft` without value."""
+    heads = [pair for pair in pairs if pair.key in kinds]
+    if len(heads) > 1:
+        _two_kinds(heads, kinds, findings)
+        return None
+    if heads:
+        return heads[0]
+    if "soft" in kinds and any(pair.key == "soft_id" for pair in pairs):
+        return Pair("soft", None, Span(span.start, span.start), Span(span.start, span.start), bare=True)
+    _no_kind(pairs, kinds, findings, brace)
+    return None
+
+
+def _two_kinds(heads: list[Pair], kinds: Mapping[str, KindSpec], findings: Findings) -> None:
+    first, second = heads[0].key, heads[1].key
+    if heads[0].bare and heads[1].bare is False:
+        advice = f"write two tags, or keep only <{scalar(second)}:…>"
+    else:
+        advice = f"write two tags, one for {quoted(first)} and one for {quoted(second)}"
+    findings.add(
+        "PD207", f"{quoted(first)} and {quoted(second)} in one tag", heads[1].key_span, "a second kind", advice
+    )
+
+
+def _no_kind(pairs: list[Pair], kinds: Mapping[str, KindSpec], findings: Findings, brace: bool) -> None:
+    """Nothing in the tag names a kind: is it misspelt, or left out?"""
+    note = f"kinds are {listed(sorted(kinds))}" if kinds else "this version has no tags here"
+    owners = {key: spec.name for spec in kinds.values() for key in spec.attributes}
+    for pair in pairs:
+        close = suggest(pair.key, kinds)
+        if pair.key not in owners and (close or pair.key.casefold() in _OTHER_NAMES):
+            _unknown_kind(pair, close, kinds, findings, brace, note)
+            return
+    first = pairs[0]
+    if all(pair.key in owners for pair in pairs):
+        example = kinds[owners[first.key]].example[:-1]
+        findings.add(
+            "PD208",
+            "a tag without a kind",
+            first.key_span,
+            f"an attribute of {quoted(owners[first.key])}",
+            f"write the kind too: {example},{scalar(first.key)}:…>",
+            note,
+        )
+        return
+    unknown = next(pair for pair in pairs if pair.key not in owners)
+    _unknown_kind(unknown, None, kinds, findings, brace, note)
+
+
+def _unknown_kind(
+    pair: Pair, close: str | None, kinds: Mapping[str, KindSpec], findings: Findings, brace: bool, note: str
+) -> None:
+    other = _OTHER_NAMES.get(pair.key.casefold())
+    if close:
+        advice = f"did you mean {quoted(close)}?"
+    elif other in kinds and pair.bare and other in ("placeholder", "special"):
+        advice = f"did you mean <{scalar(other)}:{scalar(pair.key)}>?"
+    elif other in kinds:
+        advice = f"did you mean {quoted(str(other))}?"
+    else:
+        opening = "{" if brace else "<"
+        advice = (
+            f"write \\{opening} for a literal {'brace' if brace else opening}"
+            if kinds
+            else "write the words themselves"
+        )
+    findings.add("PD201", f"unknown tag {quoted(pair.key)}", pair.key_span, "not a kind of tag", advice, note)
+
+
+def _check_attribute(pair: Pair, spec: KindSpec, kinds: Mapping[str, KindSpec], findings: Findings) -> Attribute | None:
+    known = spec.attributes.get(pair.key)
+    if known is None:
+        _unknown_attribute(pair, spec, kinds, findings)
+        return None
+    if pair.bare and known.type.names == ("boolean",):
+        return Attribute(pair.key, True, pair.key_span, pair.key_span)
+    _check_value(pair, pair.key, known.type, findings)
+    return Attribute(pair.key, pair.value, pair.key_span, pair.value_span)
+
+
+def _unknown_attribute(pair: Pair, spec: KindSpec, kinds: Mapping[str, KindSpec], findings: Findings) -> None:
+    close = suggest(pair.key, spec.attributes)
+    owners = [other.name for other in kinds.values() if pair.key in other.attributes]
+    if pair.key in _FROM_OPENPROMPT:
+        advice = "promptdsl migrate FILE rewrites OpenPrompt's attributes; by hand, use filters and ordinary blanks"
+    elif close:
+        advice = f"did you mean {quoted(close)}?"
+    elif owners:
+        advice = f"{quoted(pair.key)} belongs to {' and '.join(quoted(o) for o in owners)}"
+    else:
+        advice = "remove it"
+    note = f"attributes of {quoted(spec.name)} are {listed(spec.attributes)}" if spec.attributes else ""
+    label = f"not an attribute of {quoted(spec.name)}"
+    findings.add("PD202", f"unknown attribute {quoted(pair.key)}", pair.key_span, label, advice, note)
+
+
+def _check_value(pair: Pair, owner: str, allowed: Type, findings: Findings, example: str = "") -> None:
+    """Report a value that `allowed` does not allow."""
+    value, place = pair.value, pair.key_span if pair.bare else pair.value_span
+    if not any(_is(value, name) for name in allowed.names):
+        given = "no value" if pair.bare else named(value)
+        advice = _how_to_say(value, allowed, owner, example)
+        findings.add("PD203", f"{quoted(owner)} takes {allowed}, not {given}", place, f"{given} here", advice)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        _check_range(value, owner, allowed, place, findings)
+    elif isinstance(value, str):
+        _check_text(value, owner, allowed, place, findings, example)
+    elif isinstance(value, tuple) and allowed.filters:
+        for written in value:
+            _check_filter(str(written), place, findings)
+
+
+def _is(value: Value, name: str) -> bool:
+    if name == "null":
+        return value is None
+    if name == "text":
+        return isinstance(value, str)
+    if name == "boolean":
+        return isinstance(value, bool)
+    if name == "integer":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if name == "number":
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+
+
+def _how_to_say(value: Value, allowed: Type, owner: str, example: str) -> str:
+    """How the value that was probably meant is written."""
+    if isinstance(value, str):
+        if "texts" in allowed.names:
+            return f"write a list: [{scalar(value)}]"
+        constant = {"true": "true", "false": "false", "none": "null", "null": "null"}.get(value.strip().casefold())
+        if constant and any(_is(c, n) for c in ({"true": True, "false": False}.get(constant),) for n in allowed.names):
+            return f"without quotes: {constant}"
+        if value.strip().isdecimal() and {"integer", "number"} & set(allowed.names):
+            return f"without quotes: {int(value)}" if len(value) < 10 else "without quotes"
+    if isinstance(value, float) and value.is_integer() and "integer" in allowed.names and abs(value) < 1e9:
+        return f"write {int(value)}"
+    if isinstance(value, int) and not isinstance(value, bool) and allowed.names == ("boolean",):
+        return f"write {'true' if value else 'false'}"
+    if isinstance(value, (bool, int, float)) and "text" in allowed.names and not allowed.choices:
+        return f"in quotes: {scalar(scalar(value))}"
+    if isinstance(value, tuple) and len(value) == 1 and any(_is(value[0], name) for name in allowed.names):
+        return f"without the brackets: {scalar(value[0])}"
+    return f"for example {example}" if example else f"write {scalar(owner)}:{_sample(allowed)}"
+
+
+def _sample(allowed: Type) -> str:
+    if allowed.choices:
+        return scalar(allowed.choices[0])
+    samples: dict[str, Value] = {"text": "…", "integer": 5, "number": 0.5, "boolean": True, "texts": ("strip", "lower")}
+    return scalar(next(samples[name] for name in allowed.names if name in samples))
+
+
+def _check_range(value: float, owner: str, allowed: Type, place: Span, findings: Findings) -> None:
+    if allowed.least is not None and value < allowed.least:
+        advice = f"write {allowed.least:g} or more"
+        findings.add("PD204", f"{quoted(owner)} is too small: {value}", place, f"at least {allowed.least:g}", advice)
+    elif allowed.most is not None and value > allowed.most:
+        advice = f"write {allowed.most:g} or less"
+        findings.add("PD204", f"{quoted(owner)} is too large: {value}", place, f"at most {allowed.most:g}", advice)
+
+
+def _check_text(value: str, owner: str, allowed: Type, place: Span, findings: Findings, example: str) -> None:
+    if allowed.filled and not value:
+        advice = f"for example {example}" if example else "write a text between the quotes"
+        findings.add("PD211", f"{quoted(owner)} is an empty text", place, "nothing between the quotes", advice)
+    elif allowed.choices and not any(_chosen(value, choice) for choice in allowed.choices):
+        close = suggest(value, allowed.choices)
+        advice = (
+            f"did you mean {quoted(close)}?" if close else f"write {_sample(allowed)}, or leave {quoted(owner)} out"
+        )
+        note = f"{quoted(owner)} is one of {listed(_shown(c) for c in allowed.choices)}"
+        findings.add(
+            "PD205", f"{quoted(owner)} cannot be {quoted(value)}", place, "not one of its values", advice, note
+        )
+
+
+def _chosen(value: str, choice: str) -> bool:
+    return value.startswith(choice) and len(value) > len(choice) if choice.endswith(":") else value == choice
+
+
+def _shown(choice: str) -> str:
+    return quoted(choice + "…" if choice.endswith(":") else choice)
+
+
+def _check_filter(written: str, place: Span, findings: Findings) -> None:
+    name, argument = split_filter(written)
+    spec = FILTERS.get(name)
+    if spec is None:
+        close = suggest(name, FILTERS)
+        advice = f"did you mean {quoted(close)}?" if close else f"filters are {listed(FILTERS)}"
+        findings.add("PD209", f"unknown filter {quoted(name)}", place, "not a filter", advice)
+    elif argument is None and spec.argument == "required":
+        advice = f'write "{name}:" and the text, as in "{name}:."'
+        findings.add("PD210", f"the filter {quoted(name)} needs a text", place, "nothing after its name", advice)
+    elif argument is not None and spec.argument == "none":
+        findings.add("PD210", f"the filter {quoted(name)} takes no text", place, "takes none", f"write {quoted(name)}")

@@ -1,0 +1,110 @@
+"""The public `Verbalizer`: which words stand for which class, parsed and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from promptdsl.language.files import read_text
+from promptdsl.language.mappings import classes_from_mapping, classes_from_yaml, refuse
+from promptdsl.language.nodes import LabelledWords, Tag
+from promptdsl.language.tree import verbalizer_tree
+from promptdsl.language.verbalizer_parser import LONGEST_VERBALIZER, parse_verbalizer
+
+__all__ = ["Verbalizer"]
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Verbalizer:
+    """How the language model's words become labels: classes with their label words, and steps.
+
+    Two verbalizers are equal if they say the same, however it was written. `str()` is the canonical text.
+
+    >>> Verbalizer({"negative": ["bad"], "positive": ["good", "well, made"]})
+    Verbalizer('negative: bad\\npositive: good, "well, made"')
+    """
+
+    source: str = field(compare=False)
+    classes: tuple[LabelledWords, ...]
+    steps: tuple[Tag, ...]
+
+    def __init__(
+        self,
+        text: str | Mapping[Any, Any] | Verbalizer,
+        *,
+        origin: str = "verbalizer",
+        limit: int | None = LONGEST_VERBALIZER,
+    ) -> None:
+        """Parse a text (lines, or JSON if it begins with `{`) or read a mapping of labels to lists of words.
+
+        `origin` names it in error messages; `limit` is its largest size in bytes (None: any). Raises `VerbalizerError`
+        with all that was found.
+        """
+        if isinstance(text, Verbalizer):
+            source, (classes, steps) = text.source, (text.classes, text.steps)
+        elif isinstance(text, str):
+            source, (classes, steps) = text, parse_verbalizer(text, origin, limit)
+        elif isinstance(text, Mapping):
+            classes, steps = classes_from_mapping(text, origin)
+            source = _unparse(classes, steps)
+        else:
+            raise refuse(text)
+        self._set(source, classes, steps)
+
+    def _set(self, source: str, classes: tuple[LabelledWords, ...], steps: tuple[Tag, ...]) -> None:
+        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "classes", classes)
+        object.__setattr__(self, "steps", steps)
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str]) -> Verbalizer:
+        """The verbalizer in a UTF-8 file; `.yaml` and `.yml` are YAML. Raises `FileError` too."""
+        text = read_text(path)
+        if Path(path).suffix.lower() not in (".yaml", ".yml"):
+            return cls(text, origin=str(path))
+        made = cls.__new__(cls)
+        classes, steps = classes_from_yaml(text, str(path))
+        made._set(_unparse(classes, steps), classes, steps)
+        return made
+
+    @classmethod
+    def from_classes(cls, classes: Iterable[LabelledWords], steps: Iterable[Tag] = ()) -> Verbalizer:
+        """The verbalizer of these nodes, checked as if its text had been written."""
+        return cls(_unparse(classes, steps))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the classes."""
+        return tuple(words.label for words in self.classes)
+
+    def tree(self) -> str:
+        """Classes, items and steps, one a line."""
+        return verbalizer_tree(self.classes, self.steps)
+
+    def __str__(self) -> str:
+        return _unparse(self.classes, self.steps)
+
+    def __repr__(self) -> str:
+        return f"Verbalizer({str(self)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.source,)
+
+    def __copy__(self) -> Verbalizer:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Verbalizer:
+        return self
+
+
+def _unparse(classes: Iterable[LabelledWords], steps: Iterable[Tag]) -> str:
+    """Canonical text: one line per class, then one per step."""
+    return "\n".join([*map(str, classes), *map(str, steps)])
+
+
+def _restore(source: str) -> Verbalizer:
+    """What is pickled is the text; it is parsed again."""
+    return Verbalizer(source, limit=None)

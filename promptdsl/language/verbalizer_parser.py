@@ -1,0 +1,214 @@
+"""Verbalizer text → classes and steps: the line form and the JSON form."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from lark import Token
+
+from promptdsl.errors import Span
+from promptdsl.language import schema
+from promptdsl.language.findings import MOST_ERRORS, Findings, named, quoted
+from promptdsl.language.grammar import load_grammar
+from promptdsl.language.line_mistakes import LINE_MISTAKES
+from promptdsl.language.mistakes import report
+from promptdsl.language.nodes import Item, LabelledWords, Tag, Word
+from promptdsl.language.parser import MOST_TAGS, fits, read_pairs, read_tag
+from promptdsl.language.recovery import Branch, Problem, read
+from promptdsl.language.tag_mistakes import TAG_MISTAKES
+from promptdsl.language.values import read_string, refuse_surrogates, span_of
+
+__all__ = ["LONGEST_VERBALIZER", "Classes", "ClassesBuilder", "parse_verbalizer"]
+
+LONGEST_VERBALIZER = 4 * 1024 * 1024  # bytes of UTF-8
+_BARE = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
+
+Classes = tuple[tuple[LabelledWords, ...], tuple[Tag, ...]]
+
+
+@dataclass(slots=True)
+class ClassesBuilder:
+    """Collects classes, steps and the items for every class, and checks what no grammar can."""
+
+    findings: Findings
+    classes: dict[str, LabelledWords] = field(default_factory=dict)
+    steps: list[Tag] = field(default_factory=list)
+    shared: list[Tag] = field(default_factory=list)
+    broken: bool = False
+
+    def add_class(self, label: str, items: list[Item], span: Span | None, note_empty: bool = True) -> None:
+        """One class; reports an empty or repeated label and a class without items."""
+        where = f" of class {quoted(label)}" if span is None else ""
+        if not label:
+            self.findings.add("PD408", "an empty label", span, "nothing between the quotes", "give the class a name")
+        elif label in self.classes:
+            advice = "put all words of a class on one line"
+            self.findings.add("PD402", f"the label {quoted(label)} stands twice", span, "again", advice)
+        elif any(isinstance(item, Word) and not item.text for item in items):
+            empty = next(item.span for item in items if isinstance(item, Word) and not item.text)
+            place = empty if span is not None else None
+            advice = "write a word, or remove it"
+            self.findings.add("PD404", f"an empty label word{where}", place, "nothing between the quotes", advice)
+        else:
+            if not items and note_empty:
+                self.classes[label] = LabelledWords(label, (), span or Span(0, 0))
+                return
+            self.classes[label] = LabelledWords(label, tuple(items), span or Span(0, 0))
+
+    def add_tag_line(self, tag: Tag) -> None:
+        """A tag without a label: a step, or an item for every class."""
+        if tag.kind in schema.STEP_KINDS:
+            self.steps.append(tag)
+        else:
+            self.shared.append(tag)
+
+    def finish(self, whole: Span | None) -> Classes:
+        """The classes with the items that all of them share; reports classes that stayed empty."""
+        made: list[LabelledWords] = []
+        for words in self.classes.values():
+            items = (*words.items, *self.shared)
+            if not items:
+                place = words.label_span if whole is not None else None
+                message = f"the class {quoted(words.label)} has no label words"
+                self.findings.add("PD403", message, place, "no words", "give it at least one word")
+            made.append(LabelledWords(words.label, items, words.label_span))
+        if not made and not self.findings.found:
+            advice = "write one class per line: label: word, word"
+            self.findings.add("PD413", "a verbalizer without classes", whole, "no class here", advice)
+        return tuple(made), tuple(self.steps)
+
+
+def parse_verbalizer(text: str, origin: str = "verbalizer", limit: int | None = LONGEST_VERBALIZER) -> Classes:
+    """The classes and steps of a verbalizer text; one that begins with `{` is JSON. Raises `VerbalizerError`.
+
+    `limit` bounds its size in bytes (None: no bound).
+    """
+    findings = Findings(text, origin)
+    if not fits(text, limit, "verbalizer", findings):
+        findings.raise_found("verbalizer")
+    refuse_surrogates(text, findings)
+    body = text.rstrip()
+    begin = len(body) - len(body.lstrip())
+    builder = ClassesBuilder(findings)
+    start = "json" if body.startswith("{", begin) else "verbalizer"
+    tree = _read(body, start, begin, findings)
+    if tree is not None and start == "json":
+        _json_classes(tree, builder)
+    elif tree is not None:
+        _line_classes(tree, builder)
+    if tree is None:
+        findings.raise_found("verbalizer")
+    found = builder.finish(Span(0, 0))
+    findings.raise_found("verbalizer")
+    return found
+
+
+def _read(body: str, start: str, begin: int, findings: Findings) -> Branch | None:
+    tags = 0
+
+    def count(token: Token) -> bool:
+        nonlocal tags
+        tags += token.type == "OPEN_ANGLE"
+        return tags <= MOST_TAGS
+
+    tree, stopped = read(load_grammar("verbalizer"), start, body, lambda p: _recover(p, findings), count, begin)
+    if stopped is not None and not findings.found:
+        tagged = tags > MOST_TAGS
+        message = f"more than {MOST_TAGS:,} tags" if tagged else "a verbalizer with far too many classes or tags"
+        findings.add("PD122", message, Span(stopped, stopped + 1), "reading stops here", "use fewer")
+    return tree
+
+
+def _recover(problem: Problem, findings: Findings) -> int | None:
+    """Report a broken line, and say where the next one begins. After a mistake in JSON nothing is certain."""
+    report(problem, LINE_MISTAKES if problem.opener is None else TAG_MISTAKES, findings)
+    if len(findings.found) >= MOST_ERRORS or "{" in (problem.opener or ""):
+        return None
+    quote = problem.text.startswith('"', problem.at)
+    line_end = re.compile(r"[\r\n]" if quote else r"[;\r\n]").search(problem.text, problem.at)
+    return line_end.start() if line_end else len(problem.text)
+
+
+def _line_classes(tree: Branch, builder: ClassesBuilder) -> None:
+    for node in tree.children:
+        if isinstance(node, Token) or builder.findings.full:
+            continue
+        if node.data == "tag":
+            tag = read_tag(node, {**schema.ITEM_KINDS, **schema.STEP_KINDS}, builder.findings)
+            if tag is not None:
+                builder.add_tag_line(tag)
+            continue
+        head, *rest = node.children
+        assert not isinstance(head, Token)
+        label, place = _label(head.children[0], builder.findings)
+        before = len(builder.findings.found)
+        items = [item for child in rest for item in _items(child, builder.findings)]
+        if len(builder.findings.found) == before:
+            builder.add_class(label, items, place)
+
+
+def _label(token: Token | Branch, findings: Findings) -> tuple[str, Span]:
+    assert isinstance(token, Token)
+    if token.type == "STRING":
+        return read_string(token, findings), span_of(token)
+    label = token.rstrip()[:-1].rstrip()
+    start = token.start_pos or 0
+    return label, Span(start, start + len(label))
+
+
+def _items(node: Token | Branch, findings: Findings) -> list[Item]:
+    """A tag, a quoted word, or a run of bare words."""
+    if not isinstance(node, Token):
+        tag = read_tag(node, schema.ITEM_KINDS, findings)
+        return [] if tag is None else [tag]
+    if node.type == "STRING":
+        return [Word(read_string(node, findings), span_of(node))]
+    start = node.start_pos or 0
+    return [Word(m.group(), Span(start + m.start(), start + m.end())) for m in _BARE.finditer(node)]
+
+
+def _json_classes(tree: Branch, builder: ClassesBuilder) -> None:
+    """`{"label": ["word", …], …}`: each text is one item, never split."""
+    findings = builder.findings
+    for pair in read_pairs(tree, findings):
+        values = pair.value if isinstance(pair.value, tuple) else (pair.value,)
+        wrong = next((v for v in values if not isinstance(v, str)), "")
+        advice = f'write {quoted(pair.key)}: ["word", "word"]'
+        if pair.bare:
+            findings.add("PD401", "a label without words", pair.key_span, "a colon and a list were expected", advice)
+        elif not isinstance(wrong, str):
+            message = f"a label word is a text, not {named(wrong)}"
+            findings.add("PD411", message, pair.value_span, "not all of these are texts", advice)
+        elif isinstance(pair.value, str) and re.search(r"[,;]", pair.value):
+            message = "one text where a list of words belongs"
+            findings.add("PD411", message, pair.value_span, "never split at its commas", advice)
+        else:
+            items = mapped_items([str(v) for v in values], pair.value_span, findings)
+            if items is not None:
+                builder.add_class(pair.key.strip(), items, pair.key_span)
+
+
+def mapped_items(texts: list[str], place: Span | None, findings: Findings) -> list[Item] | None:
+    """Items from the texts of a mapping: a text that begins like a tag is one. None if one of them is broken."""
+    items: list[Item] = []
+    for text in texts:
+        if not re.match(r'\s*<[ \t]*"', text):
+            items.append(Word(text, place or Span(0, 0)))
+            continue
+        tag = _tag_in_text(text, findings, place)
+        if tag is None:
+            return None
+        items.append(tag)
+    return items
+
+
+def _tag_in_text(text: str, findings: Findings, place: Span | None) -> Tag | None:
+    """The tag that a text of a mapping holds. Its errors point at the whole text, for escapes hide the places in it."""
+    inner = Findings(text, findings.origin)
+    body = text.strip()
+    tree = _read(body, "tag", 0, inner)
+    tag = None if tree is None else read_tag(tree, schema.ITEM_KINDS, inner)
+    for found in inner.found:
+        findings.add(found.code, found.message, place, found.label, found.help, found.note)
+    return tag
