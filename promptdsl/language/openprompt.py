@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from promptdsl.errors import Diagnostic, Span, raise_all
 from promptdsl.language.filters import FILTERS
+from promptdsl.language.findings import Findings
 from promptdsl.language.lambdas import filters_of
-from promptdsl.language.openprompt_reader import Code, Pair, read
+from promptdsl.language.openprompt_reader import LITERAL_BRACE, Code, Pair, read
+from promptdsl.language.parser import LONGEST_TEMPLATE, fits
 from promptdsl.language.schema import Value
 from promptdsl.language.template import Template
 from promptdsl.language.translation import Translation
@@ -28,8 +30,11 @@ def from_openprompt(text: str) -> Template:
     `filters`. Raises a PromptDSLError with the caret in `text`: PD15x for what is no OpenPrompt string, else what our
     own parser says.
     """
+    findings = Findings(text, "template")
+    fits(text, LONGEST_TEMPLATE, "template", findings)
+    findings.raise_found("template")
     parts = read(text)
-    out = Translation(text)
+    out = Translation(text, LITERAL_BRACE)
     problems: list[Diagnostic] = []
     defined: set[int] = set()
     for number, part in enumerate(parts):

@@ -13,7 +13,9 @@ from typing import NoReturn
 from promptdsl.errors import Span, fail, printable
 from promptdsl.language.schema import Scalar
 
-__all__ = ["Code", "Pair", "Part", "read"]
+__all__ = ["LITERAL_BRACE", "Code", "Pair", "Part", "read"]
+
+LITERAL_BRACE = 'for a brace that is text write {"text": "{"}'
 
 _BLANKS = re.compile(r"[ \t\r\n\f]*")
 _QUOTED = re.compile(
@@ -135,7 +137,7 @@ class _Reader:
                 start,
                 start + 1,
                 _quotes_help(self.text[start]) or "a quoted key is expected",
-                help='for a brace that is text write {"text": "{"}',
+                help=LITERAL_BRACE,
             )
         key = self._string()
         key_span = Span(start, self.at)

@@ -19,8 +19,10 @@ __all__ = ["Translation"]
 class Translation:
     """Our template text, grown piece by piece, with the span of `original` behind every piece."""
 
-    def __init__(self, original: str) -> None:
+    def __init__(self, original: str, literal_help: str = "") -> None:
+        """`literal_help` says how the other language writes its opening bracket as text."""
         self.original = original
+        self._literal_help = literal_help
         self._parts: list[str] = []
         self._length = 0
         self._marks: list[tuple[int, int, Span]] = []  # start and end in our text, span in the original
@@ -61,4 +63,5 @@ class Translation:
         around = [m for m in self._marks if m[0] <= start and (end <= m[1] or start < m[1])]
         inside = [m for m in around if end <= m[1]] or around
         span = min(inside, key=lambda m: m[1] - m[0])[2] if inside else Span(0, len(self.original))
-        return replace(diagnostic, span=span, source=self.original)
+        shown = self._literal_help if diagnostic.help.startswith("write \\<") else diagnostic.help
+        return replace(diagnostic, span=span, source=self.original, help=shown)
