@@ -11,7 +11,7 @@ from promptdsl.language.filters import FILTERS
 from promptdsl.language.findings import Findings
 from promptdsl.language.lambdas import filters_of
 from promptdsl.language.openprompt_reader import LITERAL_BRACE, Code, Pair, read
-from promptdsl.language.parser import LONGEST_TEMPLATE, fits
+from promptdsl.language.parser import LONGEST_TEMPLATE
 from promptdsl.language.schema import Value
 from promptdsl.language.template import Template
 from promptdsl.language.translation import Translation
@@ -30,10 +30,10 @@ def from_openprompt(text: str) -> Template:
     `filters`. Raises a PromptDSLError with the caret in `text`: PD15x for what is no OpenPrompt string, else what our
     own parser says.
     """
-    findings = Findings(text, "template")
-    fits(text, LONGEST_TEMPLATE, "template", findings)
-    findings.raise_found("template")
+    Findings(text, "template").refuse_larger(LONGEST_TEMPLATE, "template")
     parts = read(text)
+    if text and not parts:
+        return Template(" ")  # blanks alone: a template of nothing, which our language spells as one blank
     out = Translation(text, LITERAL_BRACE)
     problems: list[Diagnostic] = []
     defined: set[int] = set()
@@ -57,7 +57,7 @@ def _meaning(
     """A tag's pairs as our schema has them; what OpenPrompt ignores is dropped."""
     keys = {p.key: p.value for p in pairs}
     shared = keys.get("soft_id")
-    if isinstance(shared, int) and shared in defined:  # OpenPrompt reuses the vectors, whatever else is written
+    if type(shared) is int and shared in defined:  # OpenPrompt reuses the vectors, whatever else is written
         pairs = tuple(p for p in pairs if p.key == "soft_id")
     elif type(shared) is int:
         defined.add(shared)
