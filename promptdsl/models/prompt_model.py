@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from promptdsl.encoding.compiler import MaskSlot, SoftSlot, TokenProgram, bind
-from promptdsl.encoding.encoder import Encoding, Layout, default_layout, lay_out, tokenize
+from promptdsl.encoding.encoder import Encoding, Layout, lay_out, tokenize
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.language.template import Template
@@ -21,9 +21,10 @@ from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch, batches
 from promptdsl.models.loading import as_language_model
+from promptdsl.models.top_words import top_words
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer, bind_words
 
-__all__ = ["PromptModel", "PromptOutput"]
+__all__ = ["PromptModel", "PromptOutput", "bind_verbalizer", "length_limit"]
 
 WINDOW = 4096  # rows that are tokenised and sorted by length together
 TOKEN_BUDGET = 8192  # tokens of one batch, padding included
@@ -77,11 +78,17 @@ class PromptModel(nn.Module):
         self.lm = as_language_model(lm, dtype=dtype, device=device)
         self.program = bind(self.template, self.lm.text, family=self.lm.family)
         _check_slots(self.program)
-        self.max_length = _length_limit(max_length, self.lm.max_positions)
-        self.verbalizer = _bind_verbalizer(self.label_words, self.program)
+        self.max_length = length_limit(max_length, self.lm.max_positions)
+        self.verbalizer = bind_verbalizer(self.label_words, self.program)
         self.layouts = tuple(Layout(fill) for fill in self.verbalizer.fills)
         self.backbone = Backbone(self.lm, trainable=tune == "full", device=device)
         self._tables()
+
+    _place_fill: Tensor
+    _place_read: Tensor
+    _term_place: Tensor
+    _term_token: Tensor
+    _token_ids: Tensor
 
     def _tables(self) -> None:
         """Where each token of each label word is read, as index tensors."""
@@ -120,7 +127,8 @@ class PromptModel(nn.Module):
         """
         states = self.backbone.states(input_ids, attention_mask, token_type_ids)
         lines = torch.arange(len(reads), device=reads.device)[:, None]
-        picked = states[lines, reads].unflatten(0, (-1, self._fills))  # (batch, layouts, reads, hidden)
+        picked = states[lines, reads]
+        picked = picked.reshape(-1, self._fills, *picked.shape[1:])  # (batch, layouts, reads, hidden)
         places = picked[:, self._place_fill, self._place_read]  # (batch, places, hidden)
         word_scores = self.verbalizer.word_scores(self._token_scores(places))
         logits = self.verbalizer.class_logits(word_scores).log_softmax(-1)
@@ -134,7 +142,8 @@ class PromptModel(nn.Module):
             scores = self.backbone.logits(flat).float().log_softmax(-1)
         else:
             scores = self.backbone.rows(flat, self._token_ids).float()
-        return scores.unflatten(0, places.shape[:2])[:, self._term_place, self._term_token]
+        scores = scores.reshape(*places.shape[:2], -1)
+        return scores[:, self._term_place, self._term_token]
 
     def encode(self, rows: Any) -> list[list[Encoding]]:
         """For each row, its encodings, one for each forward pass that the label words need."""
@@ -171,29 +180,9 @@ class PromptModel(nn.Module):
         Returns:
             For each row and each mask position the k likeliest tokens with their probabilities, best first.
         """
-        tokens = tokenize(self.program, as_rows(rows), max_length=self.max_length)
-        encoded = [[e] for e in lay_out(tokens, default_layout(self.program))]
-        found: list[list[list[tuple[str, float]]]] = [[] for _ in encoded]
-        with torch.inference_mode():
-            for batch in batches(encoded, self.program.text.pad_id, batch_size=batch_size, token_budget=TOKEN_BUDGET):
-                tensors = batch.tensors(self.backbone.device)
-                reads = tensors.pop("reads")
-                states = self.backbone.states(**tensors)
-                picked = states[torch.arange(len(reads), device=reads.device)[:, None], reads]
-                best = (
-                    self.backbone.logits(picked.flatten(0, 1))
-                    .float()
-                    .softmax(-1)
-                    .topk(min(k, self.backbone.vocab_size))
-                )
-                for line, row in enumerate(batch.rows):
-                    at = range(line * reads.shape[1], (line + 1) * reads.shape[1])
-                    found[row] = [self._named(best.values[i], best.indices[i]) for i in at]
-        return found
-
-    def _named(self, values: Tensor, indices: Tensor) -> list[tuple[str, float]]:
-        words = [self.program.text.decode([i]).strip() or self.program.text.token(i) for i in indices.tolist()]
-        return list(zip(words, values.tolist(), strict=True))
+        return top_words(
+            self.backbone, self.program, rows, k, max_length=self.max_length, batch_size=batch_size, budget=TOKEN_BUDGET
+        )
 
     def __str__(self) -> str:
         return f"PromptModel of {self.lm}\n  template    {self.template}\n  verbalizer  " + "\n              ".join(
@@ -214,14 +203,16 @@ def _check_slots(program: TokenProgram) -> None:
              source=program.template.source, help="use fixed text in their place")  # fmt: skip
 
 
-def _length_limit(wanted: int | None, model: int | None) -> int | None:
+def length_limit(wanted: int | None, model: int | None) -> int | None:
+    """The most positions of an input: what is wanted, else what the LM takes. Raises PD506 if it takes fewer."""
     if wanted is not None and model is not None and isinstance(wanted, int) and wanted > model:
         fail("PD506", f"max_length is {wanted} and the language model takes {model} positions",
              help=f"use max_length={model} or less", origin="max_length")  # fmt: skip
     return model if wanted is None else wanted
 
 
-def _bind_verbalizer(verbalizer: Verbalizer, program: TokenProgram) -> BoundVerbalizer:
+def bind_verbalizer(verbalizer: Verbalizer, program: TokenProgram) -> BoundVerbalizer:
+    """Tokenise the label words as they would stand at the program's masks; needs no language model."""
     masks: Sequence[MaskSlot] = program.masks
 
     def word_ids(text: str, number: int) -> list[int]:

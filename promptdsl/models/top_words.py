@@ -1,0 +1,59 @@
+"""What a language model itself would put at the masks, whatever a verbalizer says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from promptdsl.encoding.compiler import TokenProgram
+from promptdsl.encoding.encoder import default_layout, lay_out, tokenize
+from promptdsl.encoding.rows import as_rows
+from promptdsl.encoding.tokenizer import TextTokenizer
+from promptdsl.models.backbone import Backbone
+from promptdsl.models.batching import batches
+
+__all__ = ["top_words"]
+
+
+def top_words(
+    backbone: Backbone,
+    program: TokenProgram,
+    rows: Any,
+    k: int = 10,
+    *,
+    max_length: int | None = None,
+    batch_size: int = 64,
+    budget: int = 8192,
+) -> list[list[list[tuple[str, float]]]]:
+    """The k likeliest tokens at each mask position of each row, with their probabilities, best first.
+
+    Args:
+        backbone: the language model.
+        program: a bound template with masks and without soft vectors.
+        rows: texts, pairs, mappings, a DataFrame or a Dataset.
+        k: tokens a position, ≥ 1.
+        max_length: the most positions of an input.
+        batch_size, budget: the most rows and the most tokens of a forward pass.
+    """
+    tokens = tokenize(program, as_rows(rows), max_length=max_length)
+    encoded = [[e] for e in lay_out(tokens, default_layout(program))]
+    found: list[list[list[tuple[str, float]]]] = [[] for _ in encoded]
+    with torch.inference_mode():
+        for batch in batches(encoded, program.text.pad_id, batch_size=batch_size, token_budget=budget):
+            tensors = batch.tensors(backbone.device)
+            reads = tensors.pop("reads")
+            states = backbone.states(**tensors)
+            picked = states[torch.arange(len(reads), device=reads.device)[:, None], reads]
+            likely = backbone.logits(picked.flatten(0, 1)).float().softmax(-1)
+            best = likely.topk(min(k, backbone.vocab_size))
+            for line, row in enumerate(batch.rows):
+                at = range(line * reads.shape[1], (line + 1) * reads.shape[1])
+                found[row] = [_named(program.text, best.values[i], best.indices[i]) for i in at]
+    return found
+
+
+def _named(text: TextTokenizer, values: Tensor, indices: Tensor) -> list[tuple[str, float]]:
+    words = [text.decode([i]).strip() or text.token(i) for i in indices.tolist()]
+    return list(zip(words, values.tolist(), strict=True))
