@@ -43,9 +43,24 @@ class Span:
 
 
 def printable(text: str, limit: int = PART_LIMIT) -> str:
-    """`text` with control, format and surrogate characters escaped, cut to `limit` characters."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(c if c == " " or not unicodedata.category(c).startswith(("C", "Z")) else _escape(c) for c in cut)
+    """`text` with control, format and surrogate characters escaped, cut so that at most `limit` characters result."""
+    shown: list[str] = []
+    room = limit
+    for character in text:
+        cell = _cell(character)
+        room -= len(cell)
+        if room < 0:
+            while shown and room < 1:
+                room += len(shown.pop())
+            return "".join(shown) + "…"
+        shown.append(cell)
+    return "".join(shown)
+
+
+def _cell(character: str) -> str:
+    """One character as it is printed."""
+    hidden = character != " " and unicodedata.category(character).startswith(("C", "Z"))
+    return _escape(character) if hidden else character
 
 
 def _escape(character: str) -> str:
@@ -101,22 +116,32 @@ class Diagnostic:
         begin = self.source.rfind("\n", 0, self.span.start) + 1
         stop = self.source.find("\n", begin)
         stop = len(self.source) if stop < 0 else stop
-        left = max(begin, self.span.start - LINE_LIMIT // 2)
-        right = min(stop, left + LINE_LIMIT)
+        left = _reach(self.source, self.span.start, begin, LINE_LIMIT // 2)
+        right = _reach(self.source, self.span.start, stop, LINE_LIMIT // 2)
         first = min(self.span.start, right)
         last = max(first, min(self.span.end, right))
-        head = printable(self.source[left:first], 10**6)
-        body = printable(self.source[first:last], 10**6)
-        tail = printable(self.source[last:right], 10**6)
+        head, body, tail = (
+            "".join(map(_cell, self.source[a:b])) for a, b in ((left, first), (first, last), (last, right))
+        )
         dots = "…" if left > begin else ""
         gutter = " " * len(str(self.line))
         carets = " " * (_width(dots) + _width(head)) + "^" * max(1, _width(body))
         return [
-            f"{gutter}--> {self.origin}:{self.line}:{self.column}",
+            f"{gutter}--> {printable(self.origin, 200)}:{self.line}:{self.column}",
             f"{gutter} |",
             f"{self.line} | {dots}{head}{body}{tail}{'…' if right < stop else ''}",
             f"{gutter} | {carets}{' ' + printable(self.label) if self.label else ''}",
         ]
+
+
+def _reach(source: str, start: int, end: int, columns: int) -> int:
+    """How far from `start` towards `end` the printed text fits into about so many columns."""
+    step = 1 if end >= start else -1
+    at = start
+    while at != end and columns > 0:
+        columns -= max(1, _width(_cell(source[min(at, at + step)])))
+        at += step
+    return at
 
 
 def _width(text: str) -> int:
@@ -143,13 +168,19 @@ class PromptDSLError(ValueError):
         shown: list[str] = []
         size = 0
         for number, diagnostic in enumerate(self.diagnostics):
-            text = str(diagnostic)
+            text = _within_limit(str(diagnostic))
             size += len(text.encode("utf-8")) + 2
             if shown and size > MESSAGE_LIMIT - 64:
                 shown.append(f"… and {len(self.diagnostics) - number} more")
                 break
             shown.append(text)
         return "\n\n".join(shown)
+
+
+def _within_limit(text: str) -> str:
+    """`text` cut to the size that a whole message may have."""
+    data = text.encode("utf-8")
+    return text if len(data) <= MESSAGE_LIMIT else data[: MESSAGE_LIMIT - 3].decode("utf-8", "ignore") + "…"
 
 
 class TemplateSyntaxError(PromptDSLError):

@@ -42,6 +42,16 @@ class Findings:
         """Whether so many errors were found that looking further is of no use."""
         return len(self.found) >= MOST_ERRORS
 
+    def refuse_larger(self, limit: int | None, language: str) -> None:
+        """Raise if the source has more than `limit` bytes of UTF-8."""
+        if limit is None or self.source is None or len(self.source) * 4 <= limit:
+            return
+        size = len(self.source.encode("utf-8", "surrogatepass"))
+        if size > limit:
+            message = f"the {language} has {size:,} bytes; at most {limit:,} are read"
+            self.add("PD121", message, None, help="a text this long is data: let the rows carry it")
+            self.raise_found(language)
+
     def raise_found(self, language: str) -> None:
         """Raise what was found, if anything, as one exception for `language` ("template" or "verbalizer")."""
         ordered = sorted(self.found, key=lambda d: -1 if d.span is None else d.span.start)

@@ -8,7 +8,7 @@ from typing import Any
 
 from promptdsl.errors import Diagnostic, FileError, Span, VerbalizerError
 from promptdsl.language.findings import Findings, quoted
-from promptdsl.language.verbalizer_parser import LONGEST_VERBALIZER, Classes, ClassesBuilder, fits, mapped_items
+from promptdsl.language.verbalizer_parser import LONGEST_VERBALIZER, Classes, ClassesBuilder, mapped_items
 
 __all__ = ["classes_from_mapping", "classes_from_yaml"]
 
@@ -69,8 +69,7 @@ def classes_from_yaml(text: str, origin: str, limit: int | None = LONGEST_VERBAL
         advice = 'pip install "promptdsl[yaml]", or write the verbalizer as text or JSON'
         raise FileError(Diagnostic("PD804", message, help=advice, origin=origin)) from None
     findings = Findings(text, origin)
-    if not fits(text, limit, "verbalizer", findings):
-        findings.raise_found("verbalizer")
+    findings.refuse_larger(limit, "verbalizer")
     root = None
     try:
         root = yaml.compose(text, Loader=yaml.BaseLoader)  # nodes only: no object is ever built from a tag

@@ -30,8 +30,7 @@ def parse_template(text: str, origin: str = "template", limit: int | None = LONG
     Raises `TemplateSyntaxError`, `TemplateNameError` or `TemplateError` with all that was found.
     """
     findings = Findings(text, origin)
-    if not fits(text, limit, "template", findings):
-        findings.raise_found("template")
+    findings.refuse_larger(limit, "template")
     refuse_surrogates(text, findings)
     tags = 0
 
@@ -48,17 +47,6 @@ def parse_template(text: str, origin: str = "template", limit: int | None = LONG
         check_template(pieces, findings)
     findings.raise_found("template")
     return tuple(pieces)
-
-
-def fits(text: str, limit: int | None, language: str, findings: Findings) -> bool:
-    """Whether the text is not larger than `limit` bytes; the error otherwise."""
-    if limit is None or len(text) * 4 <= limit:
-        return True
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > limit:
-        message = f"the {language} has {size:,} bytes; at most {limit:,} are read"
-        findings.add("PD121", message, Span(0, 0), help="a text this long is data: let the rows carry it")
-    return size <= limit
 
 
 def read_tag(node: Branch, kinds: Mapping[str, KindSpec], findings: Findings) -> Tag | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.lexer import AbstractBasicLexer, ContextualLexer, LexerState
 from lark.parsers.lalr_interactive_parser import InteractiveParser
+from lark.parsers.lalr_parser_state import ParserState
 
 __all__ = ["BLANKS", "Branch", "Problem", "read"]
 
 BLANKS = " \t\r\n"
-MOST_TOKENS = 131_072
+MOST_TOKENS = 100_000
 
 Branch = Tree[Token]
 
@@ -52,35 +55,50 @@ def read(
     on_token: Callable[[Token], bool] = lambda token: True,
     begin: int = 0,
 ) -> tuple[Branch | None, int | None]:
-    """Parse `text[begin:]` from rule `start`; return the tree, and the offset where reading was given up (None: at the end).
+    """Parse `text[begin:]` from rule `start`; return the tree, and the offset where reading was given up, if it was.
 
     At each broken place `on_problem` reports and returns the offset at which reading goes on, or None to give up. What
     was being read there is dropped: the open tag, or the line of a verbalizer. `on_token` sees each token and may stop
     the reading by returning False; `MOST_TOKENS` bounds the work whatever the text.
     """
     interactive = grammar.parse_interactive(text, start=start)
-    lexer, state = interactive.lexer_thread, interactive.parser_state
-    assert lexer.state is not None
+    thread, state = interactive.lexer_thread, interactive.parser_state
+    lexers, reading = cast(ContextualLexer, thread.lexer).lexers, thread.state
+    assert reading is not None
+    reading.line_ctr.char_pos = begin
     last: Token | None = None
     left = MOST_TOKENS
-    lexer.state.line_ctr.char_pos = begin
     while True:
         try:
-            for token in lexer.lex(state):  # type: ignore[no-untyped-call]
-                state.feed_token(token)
-                last = token
-                left -= 1
-                if left < 0 or not on_token(token):
-                    return None, token.start_pos
-            return state.feed_token(Token("$END", "", len(text)), True), None
+            token = _next_token(lexers, reading, state)
+            tree = state.feed_token(token, token.type == "$END")
         except UnexpectedInput as error:
             problem = _problem(interactive, error, text, last)
-        resume = on_problem(problem)
-        if resume is None:
-            return None, problem.at
-        _drop_unfinished(interactive, start)
-        lexer.state.line_ctr.char_pos = resume
-        last = None
+            resume = on_problem(problem)
+            if resume is None:
+                return None, problem.at
+            _drop_unfinished(interactive, start)
+            reading.line_ctr.char_pos = resume
+            last = None
+            continue
+        if token.type == "$END":
+            return tree, None
+        last = token
+        left -= 1
+        if left < 0 or not on_token(token):
+            return None, token.start_pos
+
+
+def _next_token(lexers: dict[int, AbstractBasicLexer], reading: LexerState, state: ParserState[int]) -> Token:
+    """The next token in the parser's state.
+
+    That state's lexer is asked directly. Where nothing fits, Lark's own loop would try every terminal of the grammar,
+    text included, and so match the rest of the text again at each broken place.
+    """
+    try:
+        return lexers[state.position].next_token(reading, state)
+    except EOFError:
+        return Token("$END", "", reading.text.end)
 
 
 def _problem(interactive: InteractiveParser, error: UnexpectedInput, text: str, last: Token | None) -> Problem:

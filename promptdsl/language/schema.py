@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 __all__ = ["ITEM_KINDS", "STEP_KINDS", "TEMPLATE_KINDS", "AttributeSpec", "KindSpec", "Type", "Value"]
 
@@ -55,6 +56,10 @@ class KindSpec:
     doc: str
     example: str
     attributes: Mapping[str, AttributeSpec] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping cannot be pickled or deep-copied; a plain one can.
+        return KindSpec, (self.name, self.value, self.doc, self.example, dict(self.attributes))
 
 
 LONGEST = 1024  # soft tokens, prefix positions or mask tokens of one template

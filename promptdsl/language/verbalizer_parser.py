@@ -14,12 +14,12 @@ from promptdsl.language.grammar import load_grammar
 from promptdsl.language.line_mistakes import LINE_MISTAKES
 from promptdsl.language.mistakes import report
 from promptdsl.language.nodes import Item, LabelledWords, Tag, Word
-from promptdsl.language.parser import MOST_TAGS, fits, read_pairs, read_tag
+from promptdsl.language.parser import MOST_TAGS, read_pairs, read_tag
 from promptdsl.language.recovery import Branch, Problem, read
 from promptdsl.language.tag_mistakes import TAG_MISTAKES
 from promptdsl.language.values import read_string, refuse_surrogates, span_of
 
-__all__ = ["LONGEST_VERBALIZER", "Classes", "ClassesBuilder", "parse_verbalizer"]
+__all__ = ["LONGEST_VERBALIZER", "Classes", "ClassesBuilder", "mapped_items", "parse_verbalizer"]
 
 LONGEST_VERBALIZER = 4 * 1024 * 1024  # bytes of UTF-8
 _BARE = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
@@ -35,25 +35,20 @@ class ClassesBuilder:
     classes: dict[str, LabelledWords] = field(default_factory=dict)
     steps: list[Tag] = field(default_factory=list)
     shared: list[Tag] = field(default_factory=list)
-    broken: bool = False
 
-    def add_class(self, label: str, items: list[Item], span: Span | None, note_empty: bool = True) -> None:
-        """One class; reports an empty or repeated label and a class without items."""
-        where = f" of class {quoted(label)}" if span is None else ""
+    def add_class(self, label: str, items: list[Item], span: Span | None) -> None:
+        """One class; reports an empty or repeated label and an empty word. `span` is None where there is no text."""
+        empty = next((item for item in items if isinstance(item, Word) and not item.text), None)
         if not label:
             self.findings.add("PD408", "an empty label", span, "nothing between the quotes", "give the class a name")
         elif label in self.classes:
             advice = "put all words of a class on one line"
             self.findings.add("PD402", f"the label {quoted(label)} stands twice", span, "again", advice)
-        elif any(isinstance(item, Word) and not item.text for item in items):
-            empty = next(item.span for item in items if isinstance(item, Word) and not item.text)
-            place = empty if span is not None else None
-            advice = "write a word, or remove it"
-            self.findings.add("PD404", f"an empty label word{where}", place, "nothing between the quotes", advice)
+        elif empty is not None:
+            message = f"an empty label word of class {quoted(label)}"
+            place = None if span is None else empty.span
+            self.findings.add("PD404", message, place, "nothing between the quotes", "write a word, or remove it")
         else:
-            if not items and note_empty:
-                self.classes[label] = LabelledWords(label, (), span or Span(0, 0))
-                return
             self.classes[label] = LabelledWords(label, tuple(items), span or Span(0, 0))
 
     def add_tag_line(self, tag: Tag) -> None:
@@ -85,8 +80,7 @@ def parse_verbalizer(text: str, origin: str = "verbalizer", limit: int | None = 
     `limit` bounds its size in bytes (None: no bound).
     """
     findings = Findings(text, origin)
-    if not fits(text, limit, "verbalizer", findings):
-        findings.raise_found("verbalizer")
+    findings.refuse_larger(limit, "verbalizer")
     refuse_surrogates(text, findings)
     body = text.rstrip()
     begin = len(body) - len(body.lstrip())
@@ -135,7 +129,7 @@ def _line_classes(tree: Branch, builder: ClassesBuilder) -> None:
         if isinstance(node, Token) or builder.findings.full:
             continue
         if node.data == "tag":
-            tag = read_tag(node, {**schema.ITEM_KINDS, **schema.STEP_KINDS}, builder.findings)
+            tag = _tag(node, builder.findings, alone=True)
             if tag is not None:
                 builder.add_tag_line(tag)
             continue
@@ -160,12 +154,22 @@ def _label(token: Token | Branch, findings: Findings) -> tuple[str, Span]:
 def _items(node: Token | Branch, findings: Findings) -> list[Item]:
     """A tag, a quoted word, or a run of bare words."""
     if not isinstance(node, Token):
-        tag = read_tag(node, schema.ITEM_KINDS, findings)
+        tag = _tag(node, findings)
         return [] if tag is None else [tag]
     if node.type == "STRING":
         return [Word(read_string(node, findings), span_of(node))]
     start = node.start_pos or 0
     return [Word(m.group(), Span(start + m.start(), start + m.end())) for m in _BARE.finditer(node)]
+
+
+def _tag(node: Branch, findings: Findings, alone: bool = False) -> Tag | None:
+    """A tag of the verbalizer's tables; steps only where the tag stands `alone` on its line."""
+    tag = read_tag(node, {**schema.STEP_KINDS, **schema.ITEM_KINDS}, findings)
+    if tag is None or alone or tag.kind in schema.ITEM_KINDS:
+        return tag
+    message = f"{quoted(tag.kind)} is a step, not a label word"
+    findings.add("PD409", message, tag.kind_span, "speaks of the whole verbalizer", "put it on a line of its own")
+    return None
 
 
 def _json_classes(tree: Branch, builder: ClassesBuilder) -> None:
@@ -208,7 +212,7 @@ def _tag_in_text(text: str, findings: Findings, place: Span | None) -> Tag | Non
     inner = Findings(text, findings.origin)
     body = text.strip()
     tree = _read(body, "tag", 0, inner)
-    tag = None if tree is None else read_tag(tree, schema.ITEM_KINDS, inner)
+    tag = None if tree is None else _tag(tree, inner)
     for found in inner.found:
         findings.add(found.code, found.message, place, found.label, found.help, found.note)
     return tag
