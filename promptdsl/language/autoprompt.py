@@ -35,7 +35,7 @@ def from_autoprompt(text: str) -> Template:
     at = start
     for match in _PART.finditer(text, start, max(start, end)):
         if match.start() > at:
-            out.text(text[at : match.start()], Span(at, match.start()), before_tag=True)
+            out.text(text[at : match.start()], Span(at, match.start()))
         span, at = Span(*match.span()), match.end()
         if match["column"]:
             out.tag([("placeholder", match["column"][1:-1], span, span)], span)
@@ -47,5 +47,5 @@ def from_autoprompt(text: str) -> Template:
         else:
             out.tag([("special", _SPECIALS[match["special"]], span, span)], span)
     if at < end:
-        out.text(text[at:end], Span(at, end), before_tag=False)
+        out.text(text[at:end], Span(at, end))
     return out.template()

@@ -35,8 +35,7 @@ def from_lmbff(text: str) -> Template:
         parts.pop()
     out = Translation(text)
     blank = True  # whether a blank, or nothing at all, stands before the next part
-    for number, (part, span) in enumerate(parts):
-        before_tag = number + 1 < len(parts)
+    for part, span in parts:
         field = _FIELD.fullmatch(part)
         if field:
             column = _COLUMNS[int(field[3])] if int(field[3]) < len(_COLUMNS) else f"sent_{field[3]}"
@@ -44,11 +43,11 @@ def from_lmbff(text: str) -> Template:
             if field[2]:
                 pairs.append(("filters", (_FILTERS[field[2]],), span, span))
             if field[1]:
-                out.text(" ", span, before_tag=True)
+                out.text(" ", span)
             out.tag(pairs, span)
         elif part == "mask":
             if not blank:
-                out.text(" ", span, before_tag=True)
+                out.text(" ", span)
             out.tag([("mask", None, span, span)], span)
         elif part in ("cls", "sep", "sep+"):
             out.tag([("special", part.rstrip("+"), span, span)], span)
@@ -61,7 +60,7 @@ def from_lmbff(text: str) -> Template:
                 help="demonstrations and options are data: make them columns of the rows",
             )
         else:
-            out.text(part.replace("_", " "), span, before_tag=before_tag)
+            out.text(part.replace("_", " "), span)
         blank = part.endswith("_") or part in ("cls", "sep", "sep+")
     return out.template()
 

@@ -6,19 +6,22 @@ by the closed list of `lambdas.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from promptdsl.errors import Diagnostic, Span, raise_all
 from promptdsl.language.filters import FILTERS
 from promptdsl.language.findings import Findings
 from promptdsl.language.lambdas import filters_of
 from promptdsl.language.openprompt_reader import LITERAL_BRACE, Code, Pair, read
 from promptdsl.language.parser import LONGEST_TEMPLATE
-from promptdsl.language.schema import Value
+from promptdsl.language.schema import Scalar, Value
 from promptdsl.language.template import Template
 from promptdsl.language.translation import Translation
 
 __all__ = ["from_openprompt"]
 
 FIELDS = ("placeholder", "meta")
+FLAGS = ("shortenable", "same")  # whatever Python takes for true or false
 CUT = (*FIELDS, "text")  # the kinds on which `shortenable` means something
 NO_CODE = "filters are " + ", ".join(FILTERS)
 
@@ -37,16 +40,13 @@ def from_openprompt(text: str) -> Template:
     out = Translation(text, LITERAL_BRACE)
     problems: list[Diagnostic] = []
     defined: set[int] = set()
-    for number, part in enumerate(parts):
-        following = parts[number + 1] if number + 1 < len(parts) else None
-        lead = " " if part.space else ""
+    for part in parts:
+        if part.space:
+            out.text(" ", part.span)
         if isinstance(part.content, str):
-            trail = " " if following and following.space else ""
-            out.text(lead + part.content + trail, part.span, before_tag=following is not None)
-            continue
-        if lead and (number == 0 or not isinstance(parts[number - 1].content, str)):
-            out.text(lead, part.span, before_tag=True)
-        out.tag(_meaning(part.content, defined, text, problems), part.span)
+            out.text(part.content, part.span)
+        else:
+            out.tag(_meaning(part.content, defined, text, problems), part.span)
     raise_all(problems)
     return out.template()
 
@@ -61,24 +61,27 @@ def _meaning(
         pairs = tuple(p for p in pairs if p.key == "soft_id")
     elif type(shared) is int:
         defined.add(shared)
-    words = isinstance(keys.get("soft"), str)
     found: list[tuple[str, Value, Span, Span]] = []
     for pair in pairs:
-        value = pair.value
         if pair.key == "post_processing":
             filters = _filters(pair, source, problems) if any(k in keys for k in FIELDS) else ()
             if filters:
                 found.append(("filters", filters, pair.key_span, pair.value_span))
-        elif isinstance(value, Code):
+        elif isinstance(pair.value, Code):
             problems.append(_refused(pair, source, f'code is read only after "post_processing", not "{pair.key}"'))
-        elif pair.key == "shortenable" and not pair.bare and (value is None or type(value) is int):
-            if value or any(k in keys for k in CUT):
-                found.append((pair.key, bool(value), pair.key_span, pair.value_span))
-        elif pair.key == "shortenable" and value is False and not any(k in keys for k in CUT):
-            continue
-        elif not (pair.key in ("duplicate", "same") and words):
-            found.append((pair.key, value, pair.key_span, pair.value_span))
+        elif not _ignored(pair.key, pair.value, keys):
+            flag = pair.key in FLAGS and not pair.bare and (pair.value is None or type(pair.value) is int)
+            found.append((pair.key, bool(pair.value) if flag else pair.value, pair.key_span, pair.value_span))
     return found
+
+
+def _ignored(key: str, value: Scalar, keys: Mapping[str, Scalar | Code]) -> bool:
+    """Whether OpenPrompt reads the key and does nothing with it."""
+    if key == "shortenable":
+        return not value and not any(k in keys for k in CUT)
+    if key in ("duplicate", "same") and isinstance(keys.get("soft"), str):
+        return True
+    return key == "same" and keys.get("duplicate") in (None, 1)
 
 
 def _filters(pair: Pair, source: str, problems: list[Diagnostic]) -> tuple[str, ...]:

@@ -24,15 +24,17 @@ class Translation:
         self.original = original
         self._literal_help = literal_help
         self._parts: list[str] = []
+        self._waiting: list[tuple[str, Span]] = []  # text since the last tag
         self._length = 0
         self._marks: list[tuple[int, int, Span]] = []  # start and end in our text, span in the original
 
-    def text(self, text: str, span: Span, before_tag: bool) -> None:
-        """Fixed text, with the escapes that our language needs."""
-        self._add(escape(text, before_tag=before_tag), span)
+    def text(self, text: str, span: Span) -> None:
+        """Fixed text; what needs an escape in our language gets one."""
+        self._waiting.append((text, span))
 
     def tag(self, pairs: list[tuple[str, Value, Span, Span]], span: Span) -> None:
         """A tag: (key, value, span of the key, span of the value); a null value is written as the key alone."""
+        self._write_text(before_tag=True)
         start = self._length
         for number, (key, value, key_span, value_span) in enumerate(pairs):
             self._add("," if number else "<", span)
@@ -43,6 +45,13 @@ class Translation:
         self._add(">", span)
         self._marks.append((start, self._length, span))
 
+    def _write_text(self, before_tag: bool) -> None:
+        """The waiting texts as one, for a tag could begin where two of them meet."""
+        if self._waiting:
+            span = Span(self._waiting[0][1].start, max(s.end for _, s in self._waiting))
+            self._add(escape("".join(t for t, _ in self._waiting), before_tag), span)
+            self._waiting.clear()
+
     def _add(self, text: str, span: Span) -> None:
         self._marks.append((self._length, self._length + len(text), span))
         self._parts.append(text)
@@ -50,6 +59,7 @@ class Translation:
 
     def template(self) -> Template:
         """The parsed template. Raises the parser's errors with their spans in the original text."""
+        self._write_text(before_tag=False)
         try:
             return Template("".join(self._parts))
         except PromptDSLError as error:
