@@ -209,9 +209,12 @@ def _match_labels(y: Any, labels: Sequence[str]) -> tuple[NDArray[np.int64], NDA
 
 def _typed(labels: Sequence[str], given: Sequence[Any]) -> NDArray[Any]:
     """The labels as whole numbers or booleans where `y` has such and every label reads as one; else as texts."""
-    for kind, values in ((bool, {"True": True, "False": False}), (int, None)):
-        if given and all(type(v) is kind for v in given):
-            table = values or {label: int(label) for label in labels if label.lstrip("-").isdecimal()}
-            if all(label in table and str(table[label]) == label for label in labels):
-                return np.array([table[label] for label in labels])
+    readable: dict[type, dict[str, Any]] = {
+        bool: {"True": True, "False": False},
+        int: {label: int(label) for label in labels if label.lstrip("-").isdecimal()},
+    }
+    for kind, table in readable.items():
+        same_kind = bool(given) and all(type(v) is kind for v in given)
+        if same_kind and all(label in table and str(table[label]) == label for label in labels):
+            return np.array([table[label] for label in labels])
     return np.array(labels)

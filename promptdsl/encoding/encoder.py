@@ -153,10 +153,12 @@ def _reserved(program: TokenProgram, at_masks: int | None, max_length: int) -> i
 def _shorten(tokens: RowTokens, budget: int) -> RowTokens:
     """Cut the shortenable pieces of every row that is over the budget."""
     program = tokens.program
-    places = [
-        i for i, s in enumerate(program.slots) if isinstance(s, FieldSlot) or (isinstance(s, FixedSlot) and s.truncate)
-    ]
-    can_cut = {i: str(program.slots[i].truncate) for i in places}
+    can_cut = {
+        i: s.truncate
+        for i, s in enumerate(program.slots)
+        if isinstance(s, FieldSlot) or (isinstance(s, FixedSlot) and s.truncate)
+    }
+    places = list(can_cut)
     field_of = {p: n for n, p in enumerate(i for i, s in enumerate(program.slots) if isinstance(s, FieldSlot))}
     for row, fields in enumerate(tokens.fields):
         ids = {p: fields[field_of[p]] if p in field_of else tokens.fixed[p] for p in places}
@@ -224,8 +226,10 @@ def _one(tokens: RowTokens, layout: Layout, row: int) -> Encoding:
     ids += program.after
     outside = [OUTSIDE] * len(program.after)
     types = [0] * len(ids) if second is None else [0] * second + [1] * (len(ids) - second)
-    arrays = (np.array(a, np.int64) for a in (ids, slots + outside, reads, soft + outside, types))
-    return Encoding(*arrays, tokens.cut[row], program)
+    ids_array, slots_array, reads_array, soft_array, types_array = (
+        np.array(a, np.int64) for a in (ids, slots + outside, reads, soft + outside, types)
+    )
+    return Encoding(ids_array, slots_array, reads_array, soft_array, types_array, tokens.cut[row], program)
 
 
 def encode(program: TokenProgram, rows: object, *, max_length: int | None = None) -> list[Encoding]:

@@ -56,10 +56,12 @@ class TextTokenizer:
         self.has_token_types = "token_type_ids" in tokenizer.model_input_names
         self.length_limit = int(tokenizer.model_max_length) if tokenizer.model_max_length < 10**6 else None
         self.vocab_size = len(tokenizer)
-        self._names = {str(r): getattr(tokenizer, r, None) for names in ROLES.values() for r in names}
+        self._names: dict[str, str | None] = {
+            str(r): getattr(tokenizer, r, None) for names in ROLES.values() for r in names
+        }
         self._names["mask_token"] = tokenizer.mask_token
         self._ids = {t: i for t, i in tokenizer.get_vocab().items() if i in self.special_ids}
-        self._tokens = {i: t for t, i in tokenizer.get_vocab().items()}
+        self._tokens: dict[int, str] = {i: t for t, i in tokenizer.get_vocab().items()}
         _make_inert(written, tokenizer.unk_token)
         self._start = Tokenizer.from_str(json.dumps(written))
         self._inner = Tokenizer.from_str(json.dumps(_without_dummy_prefix(written)))
@@ -75,7 +77,7 @@ class TextTokenizer:
         """(id, token) of a special token by role ("cls", "<cls>") or by its own text; None if there is none."""
         role = name[1:-1] if name.startswith("<") and name.endswith(">") else name
         if name not in self._ids:
-            name = next((self._names[a] for a in ROLES.get(role.lower(), ()) if self._names[a]), "")
+            name = next((t for t in map(self._names.get, ROLES.get(role.lower(), ())) if t), "")
         return (self._ids[name], name) if name in self._ids else None
 
     def token(self, token_id: int) -> str:
@@ -130,7 +132,10 @@ def _without_dummy_prefix(written: dict[str, Any]) -> dict[str, Any]:
             {"type": "Strip", "strip_left": False, "strip_right": True},
         ]
         pre_tokenizers = pre_tokenizers[1:]
-    changed = {"Metaspace": {"prepend_scheme": "never"}, "ByteLevel": {"add_prefix_space": False}}
+    changed: dict[str, dict[str, Any]] = {
+        "Metaspace": {"prepend_scheme": "never"},
+        "ByteLevel": {"add_prefix_space": False},
+    }
     pre_tokenizers = [p | changed.get(p["type"], {}) for p in pre_tokenizers]
     return written | {
         "normalizer": _sequence(normalizers, "normalizers"),

@@ -44,7 +44,8 @@ class Backbone(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return next(self.lm.parameters()).device
+        device: torch.device = next(self.lm.parameters()).device
+        return device
 
     @property
     def vocab_size(self) -> int:
@@ -67,7 +68,8 @@ class Backbone(nn.Module):
         if "use_cache" in self._accepted:
             extra["use_cache"] = False
         out = self.lm.base_model(input_ids=input_ids, attention_mask=attention_mask, return_dict=True, **extra)
-        return out.last_hidden_state
+        states: Tensor = out.last_hidden_state
+        return states
 
     def logits(self, states: Tensor) -> Tensor:
         """Vocabulary logits of some states: (n, hidden) → (n, vocabulary)."""

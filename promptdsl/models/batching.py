@@ -58,7 +58,8 @@ def collate(rows: Sequence[Sequence[Encoding]], numbers: Sequence[int], pad_id: 
         attention[line, : len(encoding)] = 1
         types[line, : len(encoding)] = encoding.token_type_ids
         reads[line, : len(encoding.reads)] = encoding.reads
-    return PromptBatch(*map(torch.from_numpy, (input_ids, attention, types, reads)), tuple(numbers))
+    ids, mask, segments, places = map(torch.from_numpy, (input_ids, attention, types, reads))
+    return PromptBatch(ids, mask, segments, places, tuple(numbers))
 
 
 def batches(

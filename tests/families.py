@@ -1,0 +1,231 @@
+"""Tiny language models with random weights, one for each family, and tokenizers of each kind, made on the spot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers as tf
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+SAMPLES = Path(__file__).resolve().parent.parent / "promptdsl" / "samples"
+
+
+@lru_cache
+def corpus() -> list[str]:
+    lines = (SAMPLES / "sentiment.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line)["text_a"] for line in lines]
+
+
+def _fast(backend: Tokenizer, **special: str) -> Any:
+    return tf.PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=128, **special)
+
+
+@lru_cache
+def wordpiece() -> Any:
+    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    backend.train_from_iterator(
+        corpus(), trainers.WordPieceTrainer(vocab_size=900, special_tokens=names, show_progress=False)
+    )
+    around = [("[CLS]", 2), ("[SEP]", 3)]
+    backend.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", around)
+    backend.decoder = decoders.WordPiece()
+    fast = _fast(
+        backend, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]"
+    )
+    fast.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    return fast
+
+
+@lru_cache
+def byte_level(masked: bool) -> Any:
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    names = ["<s>", "<pad>", "</s>", "<unk>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=900, special_tokens=names, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    backend.train_from_iterator(corpus(), trainer)
+    backend.decoder = decoders.ByteLevel()
+    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    if masked:
+        backend.add_special_tokens([AddedToken("<mask>", lstrip=True)])
+        backend.post_processor = processors.TemplateProcessing("<s> $A </s>", None, [("<s>", 0), ("</s>", 2)])
+        special |= {"cls_token": "<s>", "sep_token": "</s>", "mask_token": AddedToken("<mask>", lstrip=True)}
+    return _fast(backend, **special)
+
+
+@lru_cache
+def unigram() -> Any:
+    backend = Tokenizer(models.Unigram())
+    backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    names = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.UnigramTrainer(vocab_size=700, special_tokens=names, unk_token="<unk>", show_progress=False)
+    backend.train_from_iterator(corpus(), trainer)
+    backend.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, [("[CLS]", 2), ("[SEP]", 3)])
+    backend.decoder = decoders.Metaspace()
+    fast = _fast(
+        backend, pad_token="<pad>", unk_token="<unk>", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]"
+    )
+    fast.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    return fast
+
+
+@lru_cache
+def sentencepiece_bpe() -> Any:
+    """As Llama's: byte fallback, a dummy prefix, a BOS before every text."""
+    backend = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    names = ["<unk>", "<s>", "</s>", *(f"<0x{i:02X}>" for i in range(256))]
+    backend.train_from_iterator(
+        corpus(), trainers.BpeTrainer(vocab_size=900, special_tokens=names, show_progress=False)
+    )
+    written = json.loads(backend.to_str())
+    written["added_tokens"] = written["added_tokens"][:3]
+    backend = Tokenizer.from_str(json.dumps(written))
+    backend.post_processor = processors.TemplateProcessing("<s> $A", None, [("<s>", 1)])
+    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    return _fast(backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+@dataclass(frozen=True)
+class Family:
+    """How to make a tiny model of a family."""
+
+    name: str
+    kind: str  # masked, causal
+    tokenizer: Callable[[], Any]
+    make: Callable[[int], Any]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _small(**more: Any) -> dict[str, Any]:
+    return {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48} | more
+
+
+def _bert(v: int) -> Any:
+    return tf.BertForMaskedLM(tf.BertConfig(vocab_size=v, max_position_embeddings=128, **_small()))
+
+
+def _roberta(v: int) -> Any:
+    return tf.RobertaForMaskedLM(
+        tf.RobertaConfig(vocab_size=v, max_position_embeddings=130, type_vocab_size=1, **_small())
+    )
+
+
+def _albert(v: int) -> Any:
+    return tf.AlbertForMaskedLM(
+        tf.AlbertConfig(vocab_size=v, embedding_size=16, max_position_embeddings=128, **_small())
+    )
+
+
+def _electra(v: int) -> Any:
+    return tf.ElectraForMaskedLM(
+        tf.ElectraConfig(vocab_size=v, embedding_size=16, max_position_embeddings=128, **_small())
+    )
+
+
+def _deberta(v: int) -> Any:
+    config = tf.DebertaV2Config(
+        vocab_size=v, max_position_embeddings=128, relative_attention=True, pos_att_type=["p2c", "c2p"], **_small()
+    )
+    return tf.DebertaV2ForMaskedLM(config)
+
+
+def _modernbert(v: int) -> Any:
+    config = tf.ModernBertConfig(
+        vocab_size=v, max_position_embeddings=128, pad_token_id=1, eos_token_id=2, bos_token_id=0, cls_token_id=0,
+        sep_token_id=2, **_small(),
+    )  # fmt: skip
+    return tf.ModernBertForMaskedLM(config)
+
+
+def _distilbert(v: int) -> Any:
+    config = tf.DistilBertConfig(
+        vocab_size=v, max_position_embeddings=128, dim=32, n_layers=2, n_heads=4, hidden_dim=48
+    )
+    return tf.DistilBertForMaskedLM(config)
+
+
+def _gpt2(v: int) -> Any:
+    config = tf.GPT2Config(
+        vocab_size=v, n_positions=128, n_embd=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=2
+    )
+    return tf.GPT2LMHeadModel(config)
+
+
+def _llama(v: int) -> Any:
+    return tf.LlamaForCausalLM(
+        tf.LlamaConfig(vocab_size=v, max_position_embeddings=128, num_key_value_heads=2, **_small())
+    )
+
+
+def _qwen2(v: int) -> Any:
+    return tf.Qwen2ForCausalLM(
+        tf.Qwen2Config(vocab_size=v, max_position_embeddings=128, num_key_value_heads=2, **_small())
+    )
+
+
+def _opt(v: int) -> Any:
+    config = tf.OPTConfig(
+        vocab_size=v, max_position_embeddings=128, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, ffn_dim=48,
+        word_embed_proj_dim=32, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+    )  # fmt: skip
+    return tf.OPTForCausalLM(config)
+
+
+def _gemma2(v: int) -> Any:
+    config = tf.Gemma2Config(vocab_size=v, max_position_embeddings=128, num_key_value_heads=2, head_dim=8, **_small())
+    return tf.Gemma2ForCausalLM(config)
+
+
+def _masked_bytes() -> Any:
+    return byte_level(True)
+
+
+def _causal_bytes() -> Any:
+    return byte_level(False)
+
+
+FAMILIES = (
+    Family("bert", "masked", wordpiece, _bert),
+    Family("roberta", "masked", _masked_bytes, _roberta),
+    Family("albert", "masked", unigram, _albert),
+    Family("electra", "masked", wordpiece, _electra),
+    Family("deberta-v2", "masked", unigram, _deberta),
+    Family("modernbert", "masked", _masked_bytes, _modernbert),
+    Family("distilbert", "masked", wordpiece, _distilbert),
+    Family("gpt2", "causal", _causal_bytes, _gpt2),
+    Family("llama", "causal", sentencepiece_bpe, _llama),
+    Family("qwen2", "causal", _causal_bytes, _qwen2),
+    Family("opt", "causal", _causal_bytes, _opt),
+    Family("gemma2", "causal", sentencepiece_bpe, _gemma2),
+)
+
+
+@lru_cache
+def tiny(name: str) -> tuple[Any, Any]:
+    """(model, tokenizer) of a family, seeded, with weights large enough that scores differ well."""
+    family = next(f for f in FAMILIES if f.name == name)
+    tokenizer = family.tokenizer()
+    torch.manual_seed(7)
+    model = family.make(len(tokenizer)).eval()
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+            else:
+                parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    return model, tokenizer
