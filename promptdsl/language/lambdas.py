@@ -39,7 +39,9 @@ def filters_of(code: str) -> Filters | None:
     if len(code) > LONGEST or _ODD_ESCAPE.search(code):
         return None
     try:
-        tree = ast.parse(code.strip(), mode="eval").body
+        tree = ast.parse(
+            f"({code})", mode="eval"
+        ).body  # in brackets a line may end anywhere, as in OpenPrompt's braces
         if isinstance(tree, ast.Attribute) and isinstance(tree.value, ast.Name) and tree.value.id == "str":
             return _method(tree.attr, [])
         if not isinstance(tree, ast.Lambda) or not _one_parameter(tree.args):
