@@ -38,12 +38,16 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class RowTokens:
-    """Rows after tokenising and cutting: for each row, the ids of each field slot, and how many tokens were cut."""
+    """Rows after tokenising and cutting: for each row, the ids of each field slot, and how many tokens were cut.
+
+    `first` is the number of the first row, for errors.
+    """
 
     program: TokenProgram
     fields: list[list[Sequence[int]]]
     fixed: tuple[tuple[int, ...], ...]
     cut: list[tuple[int, ...]]
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -114,7 +118,7 @@ def tokenize(
     fixed = tuple(s.ids if isinstance(s, FixedSlot) else () for s in program.slots)
     budget = None if max_length is None else max_length - _reserved(program, at_masks, max_length)
     cut = [(0,) * len(program.slots)] * len(rows)
-    tokens = RowTokens(program, per_row, fixed, cut)
+    tokens = RowTokens(program, per_row, fixed, cut, rows.first)
     return tokens if budget is None else _shorten(tokens, budget)
 
 
@@ -170,7 +174,7 @@ def _shorten(tokens: RowTokens, budget: int) -> RowTokens:
             fail_row(
                 "PD608",
                 f"its columns that may not be cut are {-left} tokens too long",
-                row,
+                tokens.first + row,
                 help='write "shortenable":true in a tag, or raise max_length',
             )
         cut = [0] * len(program.slots)
@@ -220,7 +224,7 @@ def _one(tokens: RowTokens, layout: Layout, row: int) -> Encoding:
         fail_row(
             "PD609",
             "nothing stands before the mask, where a causal LM reads it",
-            row,
+            tokens.first + row,
             help="give this row some text, or begin the template with fixed text",
         )
     ids += program.after

@@ -20,10 +20,14 @@ ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows as columns: name → one value a row; ABSENT where a mapping did not have the key."""
+    """Rows as columns: name → one value a row; ABSENT where a mapping did not have the key.
+
+    `first` is the number of the first row in the data that these are a part of: errors name rows by it.
+    """
 
     columns: Mapping[str, Sequence[Any]]
     count: int
+    first: int = 0
 
     def __len__(self) -> int:
         return self.count
@@ -33,7 +37,8 @@ class Rows:
 
     def __getitem__(self, chosen: slice) -> Rows:
         """The rows of a slice."""
-        return Rows({k: v[chosen] for k, v in self.columns.items()}, len(range(self.count)[chosen]))
+        places = range(self.count)[chosen]
+        return Rows({k: v[chosen] for k, v in self.columns.items()}, len(places), self.first + places.start)
 
 
 def as_rows(data: Any) -> Rows:
@@ -113,7 +118,7 @@ def column_texts(rows: Rows, tag: Tag) -> list[str]:
         fail_row(
             "PD604", "the rows have no such column", 0, column=column, help=f"columns are: {', '.join(rows.columns)}"
         )
-    return [_value_text(v, [str(f) for f in filters], empty, i, column) for i, v in enumerate(values)]
+    return [_value_text(v, [str(f) for f in filters], empty, i, column) for i, v in enumerate(values, rows.first)]
 
 
 def _value_text(value: Any, filters: list[str], empty: bool, row: int, column: str) -> str:

@@ -113,3 +113,11 @@ def test_missing_may_be_empty() -> None:
     tag = field('<"placeholder":"text_a","missing":"empty">')
     assert column_texts(as_rows([{"text_a": "x"}, {"b": 1}, {"text_a": None}]), tag) == ["x", "", ""]
     assert column_texts(as_rows([{"b": "x"}]), tag) == [""]
+
+
+def test_a_slice_of_rows_names_rows_by_their_place_in_the_whole() -> None:
+    part = as_rows(["one", "two", "three", None, "five"])[1:][1:4]
+    with pytest.raises(RowError) as caught:
+        column_texts(part, field(A))
+    assert caught.value.row == 3
+    assert 'row 3, column "text_a"' in str(caught.value)
