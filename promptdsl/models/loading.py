@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
@@ -119,15 +121,32 @@ def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageM
         tokenizer = AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=False)
         classes = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM}
         family = _family_of(config, tokenizer)
-        model = classes[family].from_pretrained(
-            path, config=config, revision=revision, dtype=dtypes[dtype], use_safetensors=True, trust_remote_code=False
-        )
+        with _silent(name in POCKET or Path(path).is_dir()):
+            model = classes[family].from_pretrained(
+                path, config=config, revision=revision, dtype=dtypes[dtype], use_safetensors=True,
+                trust_remote_code=False,
+            )  # fmt: skip
         model = model.to(torch.device(device)).eval()
     except PromptDSLError:
         raise
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
         _cannot_load(name, error)
     return LanguageModel(model, tokenizer, family, name, text_tokenizer(tokenizer))
+
+
+@contextmanager
+def _silent(local: bool) -> Iterator[None]:
+    """No progress bar while `local` weights are read: it takes a second. A download keeps its own."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    if local and shown:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if local and shown:
+            logging.enable_progress_bar()
 
 
 def _cannot_load(name: str, error: Exception) -> None:
