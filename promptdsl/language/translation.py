@@ -73,5 +73,5 @@ class Translation:
         around = [m for m in self._marks if m[0] <= start and (end <= m[1] or start < m[1])]
         inside = [m for m in around if end <= m[1]] or around
         span = min(inside, key=lambda m: m[1] - m[0])[2] if inside else Span(0, len(self.original))
-        shown = self._literal_help if diagnostic.help.startswith("write \\<") else diagnostic.help
+        shown = self._literal_help if "\\<" in diagnostic.help else diagnostic.help
         return replace(diagnostic, span=span, source=self.original, help=shown)
