@@ -115,7 +115,7 @@ class Diagnostic:
             return []
         begin = self.source.rfind("\n", 0, self.span.start) + 1
         stop = self.source.find("\n", begin)
-        stop = len(self.source) if stop < 0 else stop
+        stop = len(self.source) if stop < 0 else stop - self.source[begin:stop].endswith("\r")
         left = _reach(self.source, self.span.start, begin, LINE_LIMIT // 2)
         right = _reach(self.source, self.span.start, stop, LINE_LIMIT // 2)
         first = min(self.span.start, right)
@@ -129,7 +129,7 @@ class Diagnostic:
         return [
             f"{gutter}--> {printable(self.origin, 200)}:{self.line}:{self.column}",
             f"{gutter} |",
-            f"{self.line} | {dots}{head}{body}{tail}{'…' if right < stop else ''}",
+            f"{self.line} | {dots}{head}{body}{tail}{'…' if right < stop else ''}".rstrip(),
             f"{gutter} | {carets}{' ' + printable(self.label) if self.label else ''}",
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from promptdsl.errors import Span
 from promptdsl.language.filters import FILTERS, split_filter
 from promptdsl.language.findings import Findings, listed, named, quoted, suggest
 from promptdsl.language.nodes import Attribute, Tag, scalar
-from promptdsl.language.schema import KindSpec, Type, Value
+from promptdsl.language.schema import LONGEST, KindSpec, Type, Value
 
 __all__ = ["Pair", "check_tag"]
 
@@ -41,18 +42,45 @@ _OTHER_NAMES = {
     "string": "text",
     "literal": "text",
 }
+# The same for attributes' values.
+_OTHER_VALUES = {
+    "left": "head",
+    "start": "head",
+    "beginning": "head",
+    "right": "tail",
+    "end": "tail",
+    "center": "middle",
+    "centre": "middle",
+    "skip": "empty",
+    "ignore": "empty",
+    "raise": "error",
+    "random": "normal",
+    "gaussian": "normal",
+    "vocabulary": "vocab",
+    "label": "labels",
+    "gru": "lstm",
+    "rnn": "lstm",
+    "linear": "mlp",
+}
+_FEWER = "a template has at most 1,024 soft tokens, prefix included, and as many masks"
 _FROM_OPENPROMPT = ("post_processing", "add_prefix_space")
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One `key[:value]` as written; `bare` says that no value was."""
+    """One `key[:value]` as written.
+
+    `bare` says that there is no value (`value_span` is the key's then), `broken` that its strings or numbers are wrong
+    and reported already; `item_spans` are the places of a list's items.
+    """
 
     key: str
     value: Value
     key_span: Span
     value_span: Span
+    item_spans: tuple[Span, ...] = ()
     bare: bool = False
+    broken: bool = False
 
 
 def check_tag(
@@ -120,8 +148,11 @@ def _two_kinds(heads: list[Pair], kinds: Mapping[str, KindSpec], findings: Findi
 
 def _no_kind(pairs: list[Pair], kinds: Mapping[str, KindSpec], findings: Findings, brace: bool) -> None:
     """Nothing in the tag names a kind: is it misspelt, or left out?"""
-    note = f"kinds are {listed(sorted(kinds))}" if kinds else "this version has no tags here"
-    owners = {key: spec.name for spec in kinds.values() for key in spec.attributes}
+    note = f"kinds are {listed(sorted(kinds))}" if kinds else "this version has no tags in verbalizers"
+    owners: dict[str, str] = {}
+    for spec in kinds.values():
+        for key in spec.attributes:
+            owners.setdefault(key, spec.name)
     for pair in pairs:
         close = suggest(pair.key, kinds)
         if pair.key not in owners and (close or pair.key.casefold() in _OTHER_NAMES):
@@ -146,20 +177,16 @@ def _no_kind(pairs: list[Pair], kinds: Mapping[str, KindSpec], findings: Finding
 def _unknown_kind(
     pair: Pair, close: str | None, kinds: Mapping[str, KindSpec], findings: Findings, brace: bool, note: str
 ) -> None:
-    other = _OTHER_NAMES.get(pair.key.casefold())
-    if close:
-        advice = f"did you mean {quoted(close)}?"
-    elif other in kinds and pair.bare and other in ("placeholder", "special"):
-        advice = f"did you mean <{scalar(other)}:{scalar(pair.key)}>?"
-    elif other in kinds:
-        advice = f"did you mean {quoted(str(other))}?"
+    other = _OTHER_NAMES.get(pair.key.casefold(), "")
+    opening = "{" if brace else "<"
+    if other in kinds and pair.bare and other in ("placeholder", "special"):
+        advice = f"did you mean <{scalar(other)}:{scalar(pair.key.lower())}>?"
+    elif close or other in kinds:
+        advice = f"did you mean {quoted(close or other)}?"
+    elif kinds:
+        advice = f"to mean the text itself, write \\{opening} for the {'brace' if brace else 'bracket'}"
     else:
-        opening = "{" if brace else "<"
-        advice = (
-            f"write \\{opening} for a literal {'brace' if brace else opening}"
-            if kinds
-            else "write the words themselves"
-        )
+        advice = "write the words themselves, separated by commas"
     findings.add("PD201", f"unknown tag {quoted(pair.key)}", pair.key_span, "not a kind of tag", advice, note)
 
 
@@ -182,7 +209,7 @@ def _unknown_attribute(pair: Pair, spec: KindSpec, kinds: Mapping[str, KindSpec]
     elif close:
         advice = f"did you mean {quoted(close)}?"
     elif owners:
-        advice = f"{quoted(pair.key)} belongs to {' and '.join(quoted(o) for o in owners)}"
+        advice = f"remove it; {quoted(pair.key)} belongs to {listed(map(quoted, owners))}"
     else:
         advice = "remove it"
     note = f"attributes of {quoted(spec.name)} are {listed(spec.attributes)}" if spec.attributes else ""
@@ -191,19 +218,24 @@ def _unknown_attribute(pair: Pair, spec: KindSpec, kinds: Mapping[str, KindSpec]
 
 
 def _check_value(pair: Pair, owner: str, allowed: Type, findings: Findings, example: str = "") -> None:
-    """Report a value that `allowed` does not allow."""
-    value, place = pair.value, pair.key_span if pair.bare else pair.value_span
+    """Report a value that `allowed` does not allow; `example` is a whole tag if `owner` is a kind."""
+    value, place = pair.value, pair.value_span
+    if pair.broken:
+        return
     if not any(_is(value, name) for name in allowed.names):
-        given = "no value" if pair.bare else named(value)
         advice = _how_to_say(value, allowed, owner, example)
-        findings.add("PD203", f"{quoted(owner)} takes {allowed}, not {given}", place, f"{given} here", advice)
+        if pair.bare:
+            findings.add("PD203", f"{quoted(owner)} needs {allowed}", place, "no value after it", advice)
+        else:
+            message = f"{quoted(owner)} takes {allowed}, not {named(value)}"
+            findings.add("PD203", message, place, "not of this type", advice)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         _check_range(value, owner, allowed, place, findings)
     elif isinstance(value, str):
         _check_text(value, owner, allowed, place, findings, example)
     elif isinstance(value, tuple) and allowed.filters:
-        for written in value:
-            _check_filter(str(written), place, findings)
+        for written, item_place in zip(value, pair.item_spans, strict=True):
+            _check_filter(str(written), item_place, findings)
 
 
 def _is(value: Value, name: str) -> bool:
@@ -223,22 +255,35 @@ def _is(value: Value, name: str) -> bool:
 def _how_to_say(value: Value, allowed: Type, owner: str, example: str) -> str:
     """How the value that was probably meant is written."""
     if isinstance(value, str):
-        if "texts" in allowed.names:
-            return f"write a list: [{scalar(value)}]"
-        constant = {"true": "true", "false": "false", "none": "null", "null": "null"}.get(value.strip().casefold())
-        if constant and any(_is(c, n) for c in ({"true": True, "false": False}.get(constant),) for n in allowed.names):
-            return f"without quotes: {constant}"
-        if value.strip().isdecimal() and {"integer", "number"} & set(allowed.names):
-            return f"without quotes: {int(value)}" if len(value) < 10 else "without quotes"
+        meant = _unquoted(value, allowed)
+        if meant:
+            return meant
     if isinstance(value, float) and value.is_integer() and "integer" in allowed.names and abs(value) < 1e9:
         return f"write {int(value)}"
-    if isinstance(value, int) and not isinstance(value, bool) and allowed.names == ("boolean",):
+    if value in (0, 1) and isinstance(value, int) and allowed.names == ("boolean",):
         return f"write {'true' if value else 'false'}"
-    if isinstance(value, (bool, int, float)) and "text" in allowed.names and not allowed.choices:
-        return f"in quotes: {scalar(scalar(value))}"
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and "text" in allowed.names:
+        return (
+            f"in quotes: {scalar(scalar(value))}"
+            if not allowed.choices
+            else f"write {scalar(owner)}:{_sample(allowed)}"
+        )
     if isinstance(value, tuple) and len(value) == 1 and any(_is(value[0], name) for name in allowed.names):
         return f"without the brackets: {scalar(value[0])}"
-    return f"for example {example}" if example else f"write {scalar(owner)}:{_sample(allowed)}"
+    return f"for example {example}" if example else f"for example {scalar(owner)}:{_sample(allowed)}"
+
+
+def _unquoted(text: str, allowed: Type) -> str:
+    """Advice for a text that says a number, a constant or one of a list's texts."""
+    if "texts" in allowed.names:
+        return "write a list: " + scalar(tuple(part.strip() for part in text.split(",")))
+    word = text.strip().casefold()
+    constant = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}.get(word)
+    if constant is not None and "boolean" in allowed.names:
+        return f"without quotes: {scalar(constant)}"
+    if {"integer", "number"} & set(allowed.names) and re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", word):
+        return f"without quotes: {word}"
+    return "without quotes: null" if word in ("none", "null") and "null" in allowed.names else ""
 
 
 def _sample(allowed: Type) -> str:
@@ -252,6 +297,8 @@ def _check_range(value: float, owner: str, allowed: Type, place: Span, findings:
     if allowed.least is not None and value < allowed.least:
         advice = f"write {allowed.least:g} or more"
         findings.add("PD204", f"{quoted(owner)} is too small: {value}", place, f"at least {allowed.least:g}", advice)
+    elif allowed.most == LONGEST and value > LONGEST:
+        findings.add("PD123", f"{quoted(owner)} is {value}, more than {LONGEST:,}", place, "the limit is 1,024", _FEWER)
     elif allowed.most is not None and value > allowed.most:
         advice = f"write {allowed.most:g} or less"
         findings.add("PD204", f"{quoted(owner)} is too large: {value}", place, f"at most {allowed.most:g}", advice)
@@ -262,10 +309,14 @@ def _check_text(value: str, owner: str, allowed: Type, place: Span, findings: Fi
         advice = f"for example {example}" if example else "write a text between the quotes"
         findings.add("PD211", f"{quoted(owner)} is an empty text", place, "nothing between the quotes", advice)
     elif allowed.choices and not any(_chosen(value, choice) for choice in allowed.choices):
-        close = suggest(value, allowed.choices)
-        advice = (
-            f"did you mean {quoted(close)}?" if close else f"write {_sample(allowed)}, or leave {quoted(owner)} out"
-        )
+        other = _OTHER_VALUES.get(value.strip().casefold(), "")
+        close = other if other in allowed.choices else suggest(value, allowed.choices)
+        if close and close.endswith(":"):
+            advice = f"write {_shown(close)} with a text after the colon"
+        elif close:
+            advice = f"did you mean {quoted(close)}?"
+        else:
+            advice = f"write {_sample(allowed)}, or leave {quoted(owner)} out"
         note = f"{quoted(owner)} is one of {listed(_shown(c) for c in allowed.choices)}"
         findings.add(
             "PD205", f"{quoted(owner)} cannot be {quoted(value)}", place, "not one of its values", advice, note

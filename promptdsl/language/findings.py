@@ -70,7 +70,7 @@ def listed(names: Iterable[Any]) -> str:
 
 
 def named(value: Value) -> str:
-    """A tag's value in words: `the text "3"`, `the number 3.0`, `true`, `a list`."""
+    """A tag's value in words: `the text "3"`, `the number 3.0`, `true`, `a list with the integer 3`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -78,7 +78,8 @@ def named(value: Value) -> str:
     if isinstance(value, str):
         return f"the text {quoted(value)}"
     if isinstance(value, tuple):
-        return "a list" if value else "an empty list"
+        odd = next((item for item in value if not isinstance(item, str)), "")
+        return "an empty list" if not value else "a list" if isinstance(odd, str) else f"a list with {named(odd)}"
     return f"the number {value}" if isinstance(value, float) else f"the integer {value}"
 
 

@@ -32,7 +32,7 @@ def classes_from_mapping(mapping: Mapping[Any, Any], origin: str = "verbalizer")
             continue
         label = str(key).strip()
         words = _words(label, value, findings)
-        items = None if words is None else mapped_items(words, None, findings)
+        items = None if words is None else mapped_items(words, [None] * len(words), findings)
         if items is not None:
             builder.add_class(label, items, None)
     found = builder.finish(None)
@@ -102,13 +102,13 @@ def _add_yaml_classes(root: Any, builder: ClassesBuilder, yaml: Any) -> None:
         if wrong is not None:
             findings.add("PD411", "a label or label word that is not a plain text", _place(wrong), "not a text", _SHAPE)
             continue
-        if value is nodes[0:1] or (isinstance(value, yaml.ScalarNode) and {",", ";"} & set(value.value)):
+        if isinstance(value, yaml.ScalarNode) and {",", ";"} & set(value.value):
             label = "never split at its commas"
             advice = "write a list: [word, word]"
             findings.add("PD411", "one text where a list of words belongs", _place(value), label, advice)
             continue
         empty = isinstance(value, yaml.ScalarNode) and not value.value
-        items = [] if empty else mapped_items([n.value for n in nodes], _place(value), findings)
+        items = [] if empty else mapped_items([n.value for n in nodes], [_place(n) for n in nodes], findings)
         if items is not None:
             builder.add_class(key.value.strip(), items, _place(key))
 

@@ -41,24 +41,24 @@ def _check_soft(tag: Tag, findings: Findings) -> None:
     words, count = isinstance(tag.value, str), isinstance(tag.value, int)
     init, length, duplicate, same = (tag.attribute(key) for key in ("init", "length", "duplicate", "same"))
     if words and init:
-        advice = "remove one of the two: the words, or init"
-        findings.add("PD305", "init beside words", init.key_span, "the words already say how it starts", advice)
+        advice = 'remove one of the two: the words, or "init"'
+        findings.add("PD305", '"init" beside words', init.key_span, "the words already say how it starts", advice)
     if duplicate and tag.value is not None:
-        advice = "write length instead" if words else "remove duplicate"
+        advice = 'write "length" instead' if words else 'remove "duplicate"'
         label = "only for a tag without a value"
-        findings.add("PD306", "duplicate beside a value", duplicate.key_span, label, advice)
+        findings.add("PD306", '"duplicate" beside a value', duplicate.key_span, label, advice)
     elif duplicate and length:
         label = "the same as length"
-        findings.add("PD306", "duplicate beside length", duplicate.key_span, label, "keep length")
+        findings.add("PD306", '"duplicate" beside "length"', duplicate.key_span, label, 'keep "length"')
     if count and length and length.value != tag.value:
-        label = f"the tag already says {tag.value}"
-        advice = f'write <"soft":{length.value}>, or remove length'
+        label = f"the tag says {tag.value} already"
+        advice = f'write <"soft":{length.value}>, or remove "length"'
         findings.add("PD307", f"{tag.value} soft tokens of length {length.value}", length.value_span, label, advice)
     if same and same.value and soft_length(tag) in (1, None):
-        words_help = "words start from different vectors; remove same"
+        words_help = 'words start from different vectors; remove "same"'
         advice = words_help if words else 'say how many: <"soft":5,"same":true>'
         label = "nothing to be the same as" if not words else "beside words"
-        findings.add("PD308", "same needs several soft tokens", same.key_span, label, advice)
+        findings.add("PD308", '"same" needs several soft tokens', same.key_span, label, advice)
 
 
 def _check_special(tag: Tag, findings: Findings) -> None:
@@ -108,17 +108,20 @@ def _check_names(tags: list[Tag], findings: Findings) -> None:
 
 
 def _check_total(tags: list[Tag], findings: Findings) -> None:
-    """At most 1,024 soft tokens in all places together, prefix included; words count one until they are tokenised."""
-    total = 0
+    """At most 1,024 soft tokens in all places together, prefix included, and as many masks.
+
+    Words count as one soft token until a tokenizer counts them.
+    """
+    totals = {"soft tokens": 0, "masks": 0}
     lengths: dict[int, int] = {}
     for tag in tags:
-        if tag.kind == "prefix" and isinstance(tag.value, int):
-            total += tag.value
+        if tag.kind in ("prefix", "mask"):
+            totals["masks" if tag.kind == "mask" else "soft tokens"] += tag.value if isinstance(tag.value, int) else 1
         elif tag.kind == "soft":
-            shared = tag["soft_id"]
-            own = soft_length(tag) or 1
-            total += lengths.setdefault(shared, own) if isinstance(shared, int) else own
-        if total > LONGEST:
-            message = f"more than {LONGEST:,} soft tokens"
-            findings.add("PD123", message, tag.span, "the limit is passed here", "make the tags shorter")
-            return
+            shared, own = tag["soft_id"], soft_length(tag) or 1
+            totals["soft tokens"] += lengths.setdefault(shared, own) if isinstance(shared, int) else own
+        for what, total in totals.items():
+            if total > LONGEST:
+                message = f"more than {LONGEST:,} {what} in one template"
+                findings.add("PD123", message, tag.span, "the limit is passed here", "make the tags shorter")
+                return

@@ -24,11 +24,13 @@ OPENS = re.compile(r"[<{][ \t\r\n]*[\"']")
 class Mistake:
     """One row: where the grammar stood, what stands there, and what to say about it.
 
-    `where` names the places of `Problem.where` (space-free words joined by `|`; "*" is anywhere). `looks` is matched at
+    `where` names places of `Problem.where`, joined by `|`; "*" is anywhere. `looks` is matched at
     the place itself, `behind` searched in the token before it; `closed` asks whether the open tag has its closing
-    bracket further on. `caret` marks what `looks` matched ("here"), the spot just behind the token before ("gap"), that
-    token ("last") or the bracket that opened the tag ("opener"). In the texts, `$found` is what stands there, `$last`
-    the token before, `$open` and `$close` the tag's brackets, `$thing` "tag" or "JSON text".
+    bracket further on. `caret` marks what `looks` matched ("here"), the spot just behind the token before ("gap"), or
+    that token ("last"); a group `spot` of `looks` narrows "here". In the
+    texts, `$found` is what stands there, `$last` the token before, `$open` and `$close` the tag's brackets.
+    `goes_on` says where a template goes on if not behind the broken tag: at the bracket in the token before ("last"),
+    or behind the character at the place itself ("next").
     """
 
     where: str
@@ -41,6 +43,7 @@ class Mistake:
     behind: re.Pattern[str] | None = None
     closed: bool | None = None
     note: str = ""
+    goes_on: str = ""
 
     def fits(self, problem: Problem, closed: bool) -> re.Match[str] | None:
         """The match at the problem's place if this row is about it."""
@@ -83,25 +86,30 @@ def report(problem: Problem, table: Iterable[Mistake], findings: Findings) -> Mi
     else:  # pragma: no cover - the tables end with a row for everything
         raise LookupError(problem.where)
     opening, closing = brackets(problem)
-    fields = {
-        "found": printable(match.group().strip() or problem.text[problem.at : problem.at + 1], 40),
-        "last": "" if problem.last is None else printable(problem.last.strip(), 40),
-        "open": opening,
-        "close": closing,
-        "thing": "JSON text" if problem.opener is not None and problem.opener.type == "_OPEN_OBJECT" else "tag",
-    }
-    texts = [Wording(t).substitute(fields) for t in (row.message, row.label, row.help, row.note)]
-    findings.add(row.code, texts[0], _span(row.caret, problem, match), texts[1], texts[2], texts[3])
+    here = _here(match)
+    found = printable(problem.text[here.start : here.end] or problem.text[problem.at : problem.at + 1], 40)
+    last = "" if problem.last is None else printable(problem.last.strip(), 40)
+    fields = {"found": found, "last": last, "open": opening, "close": closing}
+    ticked = fields | {"found": _ticked(found), "last": _ticked(last)}
+    message = Wording(row.message).substitute(ticked)
+    label, advice, note = (Wording(text).substitute(fields) for text in (row.label, row.help, row.note))
+    findings.add(row.code, message, _span(row.caret, problem, here), label, advice, note)
     return row
 
 
-def _span(caret: str, problem: Problem, match: re.Match[str]) -> Span:
-    if caret == "opener" and problem.opener is not None:
-        start = (problem.opener.start_pos or 0) + len(problem.opener) - len(problem.opener.lstrip())
-        return Span(start, start + 1)
+def _ticked(written: str) -> str:
+    return f'"{written}"' if "`" in written else f"`{written}`"
+
+
+def _here(match: re.Match[str]) -> Span:
+    """What a row's pattern matched, or its group `spot`, without blanks at the end."""
+    group: str | int = "spot" if "spot" in match.re.groupindex else 0
+    start = match.start(group)
+    return Span(start, start + len(match.group(group).rstrip()))
+
+
+def _span(caret: str, problem: Problem, here: Span) -> Span:
     if caret == "last" and problem.last is not None:
         start = problem.last.start_pos or 0
         return Span(start, start + len(problem.last.rstrip()))
-    if caret == "gap":
-        return Span(problem.gap, problem.gap)
-    return Span(match.start(), max(match.start() + len(match.group().rstrip()), match.start()))
+    return Span(problem.gap, problem.gap) if caret == "gap" else here

@@ -65,9 +65,11 @@ def read_pairs(node: Branch, findings: Findings) -> list[Pair]:
             continue
         key, *rest = child.children
         assert isinstance(key, Token)
+        before = len(findings.found)
         name, place = read_string(key, findings), span_of(key)
-        value, value_place = read_value(rest[0], findings) if rest else (None, Span(place.end, place.end))
-        pairs.append(Pair(name, value, place, value_place, bare=not rest))
+        value, value_place, item_places = read_value(rest[0], findings) if rest else (None, place, ())
+        broken = len(findings.found) > before
+        pairs.append(Pair(name, value, place, value_place, item_places, bare=not rest, broken=broken))
     return pairs
 
 
@@ -76,10 +78,9 @@ def _recover(problem: Problem, findings: Findings) -> int | None:
     row = report(problem, TAG_MISTAKES, findings)
     if len(findings.found) >= MOST_ERRORS:
         return None
-    if row.behind is not None and problem.last is not None and row.label.endswith("next tag"):
-        last = problem.last.rstrip("\"' \t\r\n")  # the string swallowed the bracket that opens the next tag
-        return (problem.last.start_pos or 0) + len(last) - 1
-    if row.code == "PD104" and row.label.startswith("expected"):
+    if row.goes_on == "last" and problem.last is not None:
+        return (problem.last.start_pos or 0) + max(problem.last.rfind("<"), problem.last.rfind("{"))
+    if row.goes_on == "next":
         return problem.at + 1
     return tag_closed(problem)[1]
 

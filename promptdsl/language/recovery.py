@@ -21,6 +21,7 @@ Branch = Tree[Token]
 
 # The grammar's names, as far as this file knows them.
 OPENERS = ("OPEN_ANGLE", "OPEN_BRACE", "_OPEN_OBJECT")
+CLOSERS = ("CLOSE_ANGLE", "CLOSE_BRACE", "_CLOSE_OBJECT")
 LINE_END = "_END"
 
 
@@ -108,7 +109,8 @@ def _problem(interactive: InteractiveParser, error: UnexpectedInput, text: str, 
     elif isinstance(error, UnexpectedToken) and error.token.type != "$END":
         at = error.token.start_pos or 0
     values = interactive.parser_state.value_stack
-    opener = next((v for v in reversed(values) if isinstance(v, Token) and v.type in OPENERS), None)
+    closed = last is not None and last.type in CLOSERS
+    opener = None if closed else next((v for v in reversed(values) if isinstance(v, Token) and v.type in OPENERS), None)
     while at < len(text) and text[at] in (" \t" if opener is None else BLANKS):
         at += 1
     accepted: set[str] = interactive.accepts()  # type: ignore[no-untyped-call]

@@ -13,6 +13,16 @@ Scalar = str | int | float | bool | None
 Value = Scalar | tuple[Scalar, ...]
 
 
+_IN_WORDS = {
+    "null": "nothing",
+    "text": "a text",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "texts": "a list of texts",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Type:
     """What values are allowed: any of the named types, within the bounds or choices.
@@ -30,12 +40,15 @@ class Type:
     filters: bool = False
 
     def __str__(self) -> str:
-        shown = " or ".join("a list of texts" if n == "texts" else n for n in self.names)
         if self.choices:
-            shown = ", ".join(f'"{c}"' for c in self.choices)
-        if self.least is not None and self.most is not None:
-            return f"{shown} from {self.least:g} to {self.most:g}"
-        return shown if self.least is None else f"{shown} ≥ {self.least:g}"
+            return " or ".join(f'"{c}…"' if c.endswith(":") else f'"{c}"' for c in self.choices)
+        shown = [_IN_WORDS[name] + (self._bounds() if name in ("integer", "number") else "") for name in self.names]
+        return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
+
+    def _bounds(self) -> str:
+        if self.least is None:
+            return ""
+        return f" ≥ {self.least:g}" if self.most is None else f" from {self.least:g} to {self.most:g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,13 +97,13 @@ def read_scalar(token: Token, findings: Findings) -> Scalar:
     return 0
 
 
-def read_value(node: Token | Branch, findings: Findings) -> tuple[Value, Span]:
-    """A pair's value and its place; `node` is a scalar's token or the tree of a list."""
+def read_value(node: Token | Branch, findings: Findings) -> tuple[Value, Span, tuple[Span, ...]]:
+    """A pair's value, its place, and the places of a list's items; `node` is a scalar's token or a list's tree."""
     if isinstance(node, Token):
-        return read_scalar(node, findings), span_of(node)
+        return read_scalar(node, findings), span_of(node), ()
     opening, *items, closing = (child for child in node.children if isinstance(child, Token))
-    place = Span(span_of(opening).start, span_of(closing).end)
-    return tuple(read_scalar(item, findings) for item in items), place
+    place = Span(span_of(opening).start, closing.end_pos or 0)
+    return tuple(read_scalar(item, findings) for item in items), place, tuple(map(span_of, items))
 
 
 def refuse_surrogates(text: str, findings: Findings) -> None:

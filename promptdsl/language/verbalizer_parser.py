@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lark import Token
@@ -13,10 +14,10 @@ from promptdsl.language.findings import MOST_ERRORS, Findings, named, quoted
 from promptdsl.language.grammar import load_grammar
 from promptdsl.language.line_mistakes import LINE_MISTAKES
 from promptdsl.language.mistakes import report
-from promptdsl.language.nodes import Item, LabelledWords, Tag, Word
+from promptdsl.language.nodes import Item, LabelledWords, Tag, Word, scalar
 from promptdsl.language.parser import MOST_TAGS, read_pairs, read_tag
 from promptdsl.language.recovery import Branch, Problem, read
-from promptdsl.language.tag_mistakes import TAG_MISTAKES
+from promptdsl.language.tag_mistakes import JSON_MISTAKES, TAG_MISTAKES
 from promptdsl.language.values import read_string, refuse_surrogates, span_of
 
 __all__ = ["LONGEST_VERBALIZER", "Classes", "ClassesBuilder", "mapped_items", "parse_verbalizer"]
@@ -42,8 +43,11 @@ class ClassesBuilder:
         if not label:
             self.findings.add("PD408", "an empty label", span, "nothing between the quotes", "give the class a name")
         elif label in self.classes:
-            advice = "put all words of a class on one line"
-            self.findings.add("PD402", f"the label {quoted(label)} stands twice", span, "again", advice)
+            first = self.classes[label].label_span
+            advice = "put all words of a class on one line" if span else "give each class a label of its own"
+            line = (self.findings.source or "").count("\n", 0, first.start) + 1
+            note = f"the first is in line {line}" if span else ""
+            self.findings.add("PD402", f"the label {quoted(label)} stands twice", span, "again", advice, note)
         elif empty is not None:
             message = f"an empty label word of class {quoted(label)}"
             place = None if span is None else empty.span
@@ -106,7 +110,7 @@ def _read(body: str, start: str, begin: int, findings: Findings) -> Branch | Non
         tags += token.type == "OPEN_ANGLE"
         return tags <= MOST_TAGS
 
-    tree, stopped = read(load_grammar("verbalizer"), start, body, lambda p: _recover(p, findings), count, begin)
+    tree, stopped = read(load_grammar("verbalizer"), start, body, lambda p: _recover(p, start, findings), count, begin)
     if stopped is not None and not findings.found:
         tagged = tags > MOST_TAGS
         message = f"more than {MOST_TAGS:,} tags" if tagged else "a verbalizer with far too many classes or tags"
@@ -114,10 +118,12 @@ def _read(body: str, start: str, begin: int, findings: Findings) -> Branch | Non
     return tree
 
 
-def _recover(problem: Problem, findings: Findings) -> int | None:
+def _recover(problem: Problem, start: str, findings: Findings) -> int | None:
     """Report a broken line, and say where the next one begins. After a mistake in JSON nothing is certain."""
-    report(problem, LINE_MISTAKES if problem.opener is None else TAG_MISTAKES, findings)
-    if len(findings.found) >= MOST_ERRORS or "{" in (problem.opener or ""):
+    as_json = start == "json" and (problem.opener is None or "{" in problem.opener)
+    tag_table = JSON_MISTAKES if as_json else TAG_MISTAKES
+    report(problem, LINE_MISTAKES if problem.opener is None else tag_table, findings)
+    if start != "verbalizer" or len(findings.found) >= MOST_ERRORS:
         return None
     quote = problem.text.startswith('"', problem.at)
     line_end = re.compile(r"[\r\n]" if quote else r"[;\r\n]").search(problem.text, problem.at)
@@ -176,27 +182,31 @@ def _json_classes(tree: Branch, builder: ClassesBuilder) -> None:
     """`{"label": ["word", …], …}`: each text is one item, never split."""
     findings = builder.findings
     for pair in read_pairs(tree, findings):
+        listed = isinstance(pair.value, tuple)
         values = pair.value if isinstance(pair.value, tuple) else (pair.value,)
-        wrong = next((v for v in values if not isinstance(v, str)), "")
-        advice = f'write {quoted(pair.key)}: ["word", "word"]'
+        places = pair.item_spans if listed else (pair.value_span,)
+        advice = f'write {scalar(pair.key[:40])}: ["word", "word"]'
+        odd = next((index for index, value in enumerate(values) if not isinstance(value, str)), None)
+        if pair.broken or findings.full:
+            continue
         if pair.bare:
             findings.add("PD401", "a label without words", pair.key_span, "a colon and a list were expected", advice)
-        elif not isinstance(wrong, str):
-            message = f"a label word is a text, not {named(wrong)}"
-            findings.add("PD411", message, pair.value_span, "not all of these are texts", advice)
+        elif odd is not None:
+            message = f"a label word is a text, not {named(values[odd])}"
+            findings.add("PD411", message, places[odd], "not a text", advice)
         elif isinstance(pair.value, str) and re.search(r"[,;]", pair.value):
             message = "one text where a list of words belongs"
-            findings.add("PD411", message, pair.value_span, "never split at its commas", advice)
+            findings.add("PD411", message, pair.value_span, "a text is never split at its commas", advice)
         else:
-            items = mapped_items([str(v) for v in values], pair.value_span, findings)
+            items = mapped_items([str(value) for value in values], places, findings)
             if items is not None:
                 builder.add_class(pair.key.strip(), items, pair.key_span)
 
 
-def mapped_items(texts: list[str], place: Span | None, findings: Findings) -> list[Item] | None:
+def mapped_items(texts: Sequence[str], places: Sequence[Span | None], findings: Findings) -> list[Item] | None:
     """Items from the texts of a mapping: a text that begins like a tag is one. None if one of them is broken."""
     items: list[Item] = []
-    for text in texts:
+    for text, place in zip(texts, places, strict=True):
         if not re.match(r'\s*<[ \t]*"', text):
             items.append(Word(text, place or Span(0, 0)))
             continue
