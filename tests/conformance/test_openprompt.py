@@ -120,7 +120,7 @@ def test_an_absurd_duplicate_gives_the_limit_error_at_its_number() -> None:
     with pytest.raises(PromptDSLError) as caught:
         from_openprompt(line["template"])
     (found,) = caught.value.diagnostics
-    assert found.code == "PD204"
+    assert found.code == "PD123"
     assert found.span is not None
     assert line["template"][found.span.start : found.span.end] == "10000"
 
