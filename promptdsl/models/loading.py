@@ -13,6 +13,7 @@ from typing import Any
 
 from promptdsl.encoding.tokenizer import TextTokenizer, text_tokenizer
 from promptdsl.errors import PromptDSLError, fail, printable
+from promptdsl.models.hub import hub_is_reachable
 
 __all__ = ["POCKET", "LanguageModel", "as_language_model", "load"]
 
@@ -101,7 +102,7 @@ def load(
 
     Raises:
         ModelError: PD512 for an unknown name or a folder without a model, PD513 for a model that is neither masked
-            nor causal, PD514 for an unknown dtype or device.
+            nor causal, PD514 for an unknown dtype, PD518 for files that lack weights.
     """
     with _lock:
         return _load(str(name), dtype, device or "cpu", revision)
@@ -110,34 +111,50 @@ def load(
 @lru_cache(maxsize=8)
 def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageModel:
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
     dtypes = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if dtype not in dtypes:
         fail("PD514", f'unknown dtype "{printable(dtype, 40)}"', help=f"use one of {', '.join(dtypes)}", origin="dtype")
     path = str(resources.files("promptdsl") / "pocket" / POCKET[name]) if name in POCKET else name
+    local = name in POCKET or Path(path).is_dir()
+    # From the cache alone where there is no network: a client would retry for half a minute before it says so.
+    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": not local and not hub_is_reachable()}
+    options |= {} if revision is None else {"revision": revision}
     try:
-        config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=False)
-        classes = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM}
+        config = AutoConfig.from_pretrained(path, **options)
+        tokenizer = AutoTokenizer.from_pretrained(path, **options)
         family = _family_of(config, tokenizer)
-        with _silent(name in POCKET or Path(path).is_dir()):
-            model = classes[family].from_pretrained(
-                path, config=config, revision=revision, dtype=dtypes[dtype], use_safetensors=True,
-                trust_remote_code=False,
-            )  # fmt: skip
+        classes = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM}
+        with _silent(local):
+            model, report = classes[family].from_pretrained(
+                path, config=config, dtype=dtypes[dtype], use_safetensors=True, output_loading_info=True, **options
+            )
         model = model.to(torch.device(device)).eval()
     except PromptDSLError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
-        _cannot_load(name, error)
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        SafetensorError,
+    ) as e:
+        _cannot_load(name, e)
+    _check_complete(name, report)
     return LanguageModel(model, tokenizer, family, name, text_tokenizer(tokenizer))
 
 
 @contextmanager
 def _silent(local: bool) -> Iterator[None]:
     """No progress bar while `local` weights are read: it takes a second. A download keeps its own."""
-    from transformers.utils import logging
+    from transformers import utils
+
+    logging: Any = utils.logging  # its functions carry no types
 
     shown = logging.is_progress_bar_enabled()
     if local and shown:
@@ -147,6 +164,18 @@ def _silent(local: bool) -> Iterator[None]:
     finally:
         if local and shown:
             logging.enable_progress_bar()
+
+
+def _check_complete(name: str, report: dict[str, Any]) -> None:
+    """Weights that the files lack would be random numbers, and so would the answers."""
+    missing = sorted(map(str, report.get("missing_keys") or ()))
+    if missing:
+        fail(
+            "PD518",
+            f'"{printable(name, 80)}" lacks {len(missing)} of its tensors, such as {printable(missing[0], 80)}',
+            help="use a model that was saved with its language-modelling head",
+            origin="model",
+        )
 
 
 def _cannot_load(name: str, error: Exception) -> None:

@@ -146,7 +146,7 @@ def test_data_frames_and_their_columns(lm: LanguageModel) -> None:
 def test_tuning_the_whole_model_learns_and_leaves_the_original_alone(lm: LanguageModel) -> None:
     before = [p.clone() for p in lm.model.parameters()]
     state = torch.random.get_rng_state(), np.random.get_state()[1].copy()
-    options = {"tune": "full", "learning_rate": 1e-2, "epochs": 20, "random_state": 5}
+    options = {"tune": "full", "learning_rate": 3e-3, "epochs": 100, "random_state": 5}
     tuned = PromptClassifier(TEMPLATE, VERBALIZER, lm, **options).fit(TEXTS, LABELS)
     assert tuned.score(TEXTS, LABELS) == 1.0
     again = PromptClassifier(TEMPLATE, VERBALIZER, lm, **options).fit(TEXTS, LABELS)
