@@ -116,11 +116,10 @@ def _files(files: list[str], lines: bool, model: Model) -> Iterator[Look]:
 
 def _lint_pair(template: str | None, verbalizer: str | None, model: Model) -> list[tuple[str, Diagnostic]]:
     """Lint the files of a template, of a verbalizer, or of both."""
-    read = None
-    if template is not None:
-        read = Template(text_of(template).removesuffix("\n"), origin="stdin" if template == STDIN else template)
+    name = "stdin" if template == STDIN else template or ""
+    read = None if template is None else Template(text_of(template).removesuffix("\n"), origin=name)
     words = None if verbalizer is None else Verbalizer.from_file(verbalizer)
-    return _lint(read, words, model, template or "", verbalizer or "")
+    return _lint(read, words, model, name, verbalizer or "")
 
 
 def _each_line(path: str, model: Model) -> Iterator[Look]:
@@ -130,10 +129,10 @@ def _each_line(path: str, model: Model) -> Iterator[Look]:
     except PromptDSLError as error:
         yield partial(_again, error)
         return
-    at = 0
+    at, name = 0, "stdin" if path == STDIN else path
     for line in text.split("\n"):
         if line.strip():
-            yield partial(_lint_line, line, text, at, path, model)
+            yield partial(_lint_line, line, text, at, name, model)
         at += len(line) + 1
 
 
