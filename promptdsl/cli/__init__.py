@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from promptdsl import __version__
-from promptdsl.cli import explain, fmt, lint, migrate
+from promptdsl.cli import evaluate, explain, fmt, lint, migrate, predict, show
 from promptdsl.cli.terminal import FAILED, FINE, WRONG, show_error
 from promptdsl.errors import PromptDSLError
 
@@ -26,6 +26,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "fmt": fmt.command,
     "explain": explain.command,
     "migrate": migrate.command,
+    "show": show.command,
+    "predict": predict.command,
+    "evaluate": evaluate.command,
 }
 
 app = typer.Typer(

@@ -1,0 +1,104 @@
+"""What `predict` and `evaluate` share: a classifier from options, fitted on a file's rows, scoring another file's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptdsl.classifier import PromptClassifier
+from promptdsl.cli.files import Table, lines_named, read_table
+from promptdsl.cli.options import template_of, verbalizer_of
+from promptdsl.cli.progress import progress
+from promptdsl.encoding.rows import ABSENT, Rows
+from promptdsl.errors import fail, printable
+from promptdsl.training.few_shot import few_shot_indices
+
+__all__ = ["Request", "fitted", "labels_of", "log_probabilities"]
+
+CHUNK = 256  # rows between two steps of the progress bar
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the options say."""
+
+    template: str
+    verbalizer: str
+    model: str
+    train: str | None = None
+    shots: int | None = None
+    seed: int = 0
+    label_column: str = "label"
+    text_columns: tuple[str, ...] = ()
+    max_length: int | None = None
+    batch_size: int = 64
+
+    def table(self, path: str, kind: str | None = None) -> Table:
+        """A data file, its text columns named, with all columns that the template reads."""
+        table = read_table(path, kind=kind).with_texts(self.text_columns)
+        for tag in template_of(self.template).tags:
+            reads = tag.kind in ("placeholder", "meta") and tag["missing"] == "error"
+            if reads and len(table.rows) and tag.value not in table.rows.columns:
+                fail("PD814", f'the template reads the column "{printable(str(tag.value), 40)}", '
+                     f"and {table.name} has {', '.join(printable(c, 40) for c in table.rows.columns)}",
+                     help="name the text's column: --text-column NAME", origin="file")  # fmt: skip
+        return table
+
+
+def fitted(request: Request) -> PromptClassifier:
+    """The classifier that the options describe, fitted if there are rows to fit on."""
+    classifier = PromptClassifier(
+        template_of(request.template),
+        verbalizer_of(request.verbalizer),
+        request.model,
+        max_length=request.max_length,
+        batch_size=request.batch_size,
+        random_state=request.seed,
+    )
+    if request.train is None:
+        return classifier
+    table = request.table(request.train)
+    labels = labels_of(table, request.label_column, classifier.classes_.tolist())
+    if not labels:
+        fail("PD819", f"{table.name} has no rows to fit on", help="leave --train out for zero-shot", origin="file")
+    chosen = (
+        list(range(len(labels)))
+        if request.shots is None
+        else few_shot_indices(labels, request.shots, seed=request.seed)
+    )
+    if len(chosen) == len(labels):
+        with lines_named(table):
+            return classifier.fit(table.rows, labels)
+    rows = Rows({name: [values[i] for i in chosen] for name, values in table.rows.columns.items()}, len(chosen))
+    lines = tuple(table.lines[i] for i in chosen) if table.lines else ()
+    with lines_named(Table(table.name, rows, lines)):
+        return classifier.fit(rows, [labels[i] for i in chosen])
+
+
+def labels_of(table: Table, column: str, known: Sequence[str]) -> list[str]:
+    """The labels of a table's rows as texts. Raises FileError PD818 for one that is missing or not `known`."""
+    labels = []
+    for row, value in enumerate(table.column(column)):
+        if value is None or value is ABSENT or value == "" or value != value:  # noqa: PLR0124 - NaN
+            fail("PD818", f'{table.place(row)}: no label in the column "{printable(column, 40)}"', origin="file",
+                 help="label this row, or take it out")  # fmt: skip
+        if str(value) not in known:
+            fail("PD818", f'{table.place(row)}: the verbalizer has no label "{printable(str(value), 40)}"',
+                 help=f"its labels are {', '.join(printable(k, 40) for k in known[:20])}", origin="file")  # fmt: skip
+        labels.append(str(value))
+    return labels
+
+
+def log_probabilities(classifier: PromptClassifier, table: Table) -> NDArray[np.float64]:
+    """Class log-probabilities of a table's rows, (rows, classes), with a progress bar."""
+    rows = table.rows
+    parts = [np.zeros((0, len(classifier.classes_)))]
+    with lines_named(table), progress(table.name, len(rows)) as advance:
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            parts.append(classifier.predict_log_proba(part))
+            advance(len(part))
+    return np.concatenate(parts)

@@ -1,0 +1,123 @@
+"""`promptdsl evaluate`: accuracy, macro-F1 and a confusion table on a labelled file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from promptdsl.cli.options import (
+    BatchSize,
+    Data,
+    Format,
+    JsonFlag,
+    LabelColumn,
+    MaxLength,
+    Model,
+    Seed,
+    Shots,
+    TemplateText,
+    TextColumns,
+    Train,
+    VerbalizerText,
+)  # fmt: skip
+from promptdsl.cli.terminal import write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["command", "report"]
+
+
+def command(
+    template: TemplateText,
+    verbalizer: VerbalizerText,
+    data: Data,
+    model: Model = "pocket-mlm",
+    train: Train = None,
+    shots: Shots = None,
+    seed: Seed = 0,
+    label_column: LabelColumn = "label",
+    text_column: TextColumns = None,
+    max_length: MaxLength = None,
+    batch_size: BatchSize = 64,
+    file_format: Format = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare the predictions for a labelled file with its labels: accuracy, macro-F1, confusion table.
+
+    Macro-F1 is the plain mean over the labels that occur in the file or among the predictions.
+
+    \b
+    promptdsl evaluate --template '<"placeholder":"text_a"> It was <"mask">.' \\
+        --verbalizer 'negative: bad; positive: good' --data test.csv --train train.csv --shots 16 --seed 13
+    """
+    if shots is not None and train is None:
+        raise typer.BadParameter("--shots draws from the rows of --train", param_hint="--shots")
+    from promptdsl.cli.classify import Request, fitted, labels_of, log_probabilities
+    from promptdsl.errors import fail
+
+    columns = tuple(text_column or ())
+    request = Request(template, verbalizer, model, train, shots, seed, label_column, columns, max_length, batch_size)
+    table = request.table(data, file_format)
+    classifier = fitted(request)
+    classes = classifier.classes_.tolist()
+    wanted = labels_of(table, label_column, classes)
+    if not wanted:
+        fail("PD819", f"{table.name} has no rows to evaluate on", help="give labelled rows", origin="file")
+    best = log_probabilities(classifier, table).argmax(axis=1)
+    found = report(wanted, [classes[i] for i in best.tolist()], classes)
+    if as_json:
+        shown = {"model": model, "train": train, "shots": shots, "seed": seed if shots else None, **found}
+        write(json.dumps(shown, ensure_ascii=False))
+    else:
+        _print(found)
+
+
+def report(wanted: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
+    """Measures of predictions against labels.
+
+    Args:
+        wanted, predicted: one label a row.
+        classes: all labels, in the order of the confusion table.
+
+    Returns:
+        rows, accuracy, macro_f1, labels, confusion: (classes, classes) counts, a line for each true label.
+    """
+    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+    seen = sorted({*wanted, *predicted})
+    return {
+        "rows": len(wanted),
+        "accuracy": float(accuracy_score(wanted, predicted)),
+        "macro_f1": float(f1_score(wanted, predicted, labels=seen, average="macro", zero_division=0)),
+        "labels": list(classes),
+        "confusion": confusion_matrix(wanted, predicted, labels=list(classes)).tolist(),
+    }
+
+
+def _print(found: dict[str, Any]) -> None:
+    write(f"rows      {found['rows']}")
+    write(f"accuracy  {found['accuracy']:.3f}")
+    write(f"macro-F1  {found['macro_f1']:.3f}\n")
+    labels, counts = found["labels"], found["confusion"]
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table()
+        for heading in ("true \\ predicted", *labels):
+            grid.add_column(Text(heading))
+        for name, line in zip(labels, counts, strict=True):
+            grid.add_row(Text(name), *map(str, line))
+        Console().print(grid)
+        return
+    cells = [["true \\ predicted", *labels], *([n, *map(str, c)] for n, c in zip(labels, counts, strict=True))]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    for line in cells:
+        write(
+            "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
+        )

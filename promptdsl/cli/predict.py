@@ -1,0 +1,115 @@
+"""`promptdsl predict`: labels and probabilities for the rows of a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptdsl.cli.options import (
+    BatchSize,
+    Data,
+    Format,
+    JsonFlag,
+    LabelColumn,
+    MaxLength,
+    Model,
+    Seed,
+    Shots,
+    TemplateText,
+    TextColumns,
+    Train,
+    VerbalizerText,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from promptdsl.cli.files import Table
+    from promptdsl.cli.predictions import Prediction
+
+__all__ = ["command"]
+
+EXCERPT = 60  # characters of a row's text in the table
+
+
+def command(
+    template: TemplateText,
+    verbalizer: VerbalizerText,
+    data: Data,
+    model: Model = "pocket-mlm",
+    output: Annotated[
+        str | None, typer.Option("--output", metavar="FILE", help="Write to a .csv or .jsonl file instead.")
+    ] = None,
+    train: Train = None,
+    shots: Shots = None,
+    seed: Seed = 0,
+    label_column: LabelColumn = "label",
+    text_column: TextColumns = None,
+    max_length: MaxLength = None,
+    batch_size: BatchSize = 64,
+    file_format: Format = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Predict the label of each row of a file, in order. In a pipe the output is CSV, or JSON lines with --json.
+
+    Labels in the file are not needed; where it has them they are written beside the predicted ones.
+
+    \b
+    promptdsl predict --template '<"placeholder":"text_a"> It was <"mask">.' \\
+        --verbalizer 'negative: bad; positive: good' --data reviews.csv --output predicted.csv
+    """
+    if shots is not None and train is None:
+        raise typer.BadParameter("--shots draws from the rows of --train", param_hint="--shots")
+    import numpy as np
+
+    from promptdsl.cli.classify import Request, fitted, log_probabilities
+    from promptdsl.cli.predictions import Prediction, as_csv, as_jsonl, check_output, write_predictions
+
+    if output is not None:
+        check_output(output)
+    columns = tuple(text_column or ())
+    request = Request(template, verbalizer, model, train, shots, seed, label_column, columns, max_length, batch_size)
+    table = request.table(data, file_format)
+    classifier = fitted(request)
+    chances = np.exp(log_probabilities(classifier, table))
+    classes = classifier.classes_.tolist()
+    given = _given(table, label_column)
+    found = [
+        Prediction(row, classes[int(p.argmax())], dict(zip(classes, p.tolist(), strict=True)), given[row])
+        for row, p in enumerate(chances)
+    ]
+    if output is not None:
+        write_predictions(output, found)
+        print(f"{len(found)} predictions in {output}", file=sys.stderr)
+    elif as_json:
+        sys.stdout.write(as_jsonl(found))
+    elif sys.stdout.isatty():
+        _print_table(found, _texts(classifier.template.columns, table))
+    else:
+        sys.stdout.write(as_csv(found))
+
+
+def _given(table: Table, column: str) -> list[str | None]:
+    """The labels that the file has, as texts; None where it has none."""
+    values = table.rows.columns.get(column, [None] * len(table.rows))
+    return [str(v) if isinstance(v, (str, int)) and v != "" else None for v in values]
+
+
+def _texts(read: Sequence[str], table: Table) -> Sequence[Any]:
+    """What stands in the first column that the template reads, to recognise the rows by."""
+    known = [c for c in read if c in table.rows.columns]
+    return table.rows.columns[known[0]] if known else [""] * len(table.rows)
+
+
+def _print_table(found: Sequence[Prediction], texts: Sequence[Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid("row", "label", "probability", "text")
+    for p, text in zip(found, texts, strict=True):
+        shown = str(text)
+        excerpt = shown if len(shown) <= EXCERPT else shown[: EXCERPT - 1] + "…"
+        grid.add_row(str(p.row), Text(p.label), f"{p.probabilities[p.label]:.3f}", Text(excerpt))
+    Console().print(grid)
