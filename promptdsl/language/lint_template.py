@@ -83,12 +83,12 @@ def lookalike(subject: Subject) -> Iterator[Finding]:
     """`<mask>`, `[MASK]`, `{text_a}`, `</s>`: text, and the model reads it letter by letter."""
     for piece in subject.pieces:
         if isinstance(piece, Text) and subject.template is not None:
+            places: list[int] = []
             for match in _LOOKALIKE.finditer(piece.text):
-                span = _place(piece, subject.template.source, match.start(), match.end())
-                meant = _meant(match)
-                yield Finding(
-                    f"{match.group()} looks like a tag and is only text", span, f"write {meant}", label="only text"
-                )
+                places = places or _places(piece, subject.template.source)
+                span = Span(places[match.start()], places[match.end()])
+                message = f"{match.group()} looks like a tag and is only text"
+                yield Finding(message, span, f"write {_meant(match)}", label="only text")
 
 
 def _meant(match: re.Match[str]) -> str:
@@ -109,17 +109,14 @@ def _meant(match: re.Match[str]) -> str:
     return f'<"special":"{_SPECIALS.get(own, match.group())}">'
 
 
-def _place(piece: Text, source: str, start: int, end: int) -> Span:
-    """Characters start … end of a text as a span of the source, where escapes take two characters."""
-    written = piece.span.end - piece.span.start
-    if written == len(piece.text):
-        return Span(piece.span.start + start, piece.span.start + end)
+def _places(piece: Text, source: str) -> list[int]:
+    """Where each character of a text, and its end, stands in the source: an escape takes two characters there."""
     places = [piece.span.start]
     while len(places) <= len(piece.text):
         at = places[-1]
         escaped = source[at : at + 1] == "\\" and source[at + 1 : at + 2] in ("<", "{", "\\")
         places.append(min(at + (2 if escaped else 1), piece.span.end))
-    return Span(places[start], places[end])
+    return places
 
 
 def text_after_mask(subject: Subject) -> Iterator[Finding]:
