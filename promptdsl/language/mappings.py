@@ -67,7 +67,7 @@ def classes_from_yaml(text: str, origin: str, limit: int | None = LONGEST_VERBAL
     except ImportError:
         message = "reading YAML takes the package PyYAML"
         advice = 'pip install "promptdsl[yaml]", or write the verbalizer as text or JSON'
-        raise FileError(Diagnostic("PD804", message, help=advice, origin=origin)) from None
+        raise FileError(Diagnostic("PD807", message, help=advice, origin=origin)) from None
     findings = Findings(text, origin)
     findings.refuse_larger(limit, "verbalizer")
     root = None
