@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,9 @@ from promptdsl.training.trainer import TrainingSettings, train
 from promptdsl.verbalizers.calibration import add_bias, fit_class_bias
 
 __all__ = ["PromptClassifier"]
+
+KEPT = 64  # PromptModels that a language model keeps for use again
+_lock = threading.Lock()
 
 
 class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -100,7 +103,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         order = np.argsort(classes)
         bias: NDArray[np.float64] | None = None
         if self.tune == "full":
-            model = train(self._new_model(), rows, wanted.tolist(), self._settings())
+            model = train(self._new_model("full"), rows, wanted.tolist(), self._settings())
         else:
             bias = fit_class_bias(model.predict_log_proba(rows, batch_size=self.batch_size), wanted)
         self.prompt_model_ = model
@@ -141,22 +144,31 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model = getattr(self, "prompt_model_", None) or self._built()
         return model.top_words(X, k, batch_size=self.batch_size)
 
+    def _language_model(self) -> LanguageModel:
+        """The language model of these parameters; one that was given as a pair is wrapped once."""
+        known = self.__dict__.get("_wrapped")
+        if known is not None and isinstance(self.model, (tuple, list)) and known.model is self.model[0]:
+            return known  # type: ignore[no-any-return]
+        self._wrapped = as_language_model(self.model, dtype=self.dtype, device=self.device)
+        return self._wrapped
+
     def _built(self) -> PromptModel:
         """The frozen PromptModel of these parameters, shared between classifiers that have the same."""
         if self.tune not in ("prompt", "full"):
             fail("PD516", f'tune is "prompt" or "full", not {self.tune!r}', origin="tune")
-        lm = as_language_model(self.model, dtype=self.dtype, device=self.device)
+        lm = self._language_model()
         key = (Template(self.template), Verbalizer(self.verbalizer), self.max_length, self.device)
-        if isinstance(
-            self.model, (tuple, list)
-        ):  # a pair makes a new LanguageModel each time; keep it out of the cache
-            return PromptModel(lm, key[0], key[1], max_length=self.max_length, device=self.device)
-        return _build(lm, *key)
+        with _lock:
+            if key not in lm.built:
+                if len(lm.built) >= KEPT:
+                    lm.built.clear()
+                lm.built[key] = self._new_model("prompt")
+            return lm.built[key]  # type: ignore[no-any-return]
 
-    def _new_model(self) -> PromptModel:
-        lm = as_language_model(self.model, dtype=self.dtype, device=self.device)
+    def _new_model(self, tune: str) -> PromptModel:
+        lm = self._language_model()
         return PromptModel(
-            lm, self.template, self.verbalizer, tune="full", max_length=self.max_length, device=self.device
+            lm, self.template, self.verbalizer, tune=tune, max_length=self.max_length, device=self.device
         )
 
     def _settings(self) -> TrainingSettings:
@@ -179,13 +191,6 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.two_d_array = False
         tags.input_tags.one_d_array = True
         return tags
-
-
-@lru_cache(maxsize=64)
-def _build(
-    lm: LanguageModel, template: Template, verbalizer: Verbalizer, max_length: int | None, device: str | None
-) -> PromptModel:
-    return PromptModel(lm, template, verbalizer, max_length=max_length, device=device)
 
 
 def _match_labels(y: Any, labels: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[Any]]:

@@ -31,6 +31,7 @@ class LanguageModel:
         family: "masked" or "causal".
         name: the name that it was loaded by, or its class.
         text: the private view of the tokenizer.
+        built: what was built on it and may be used again; it lives as long as the model does.
     """
 
     model: Any = field(repr=False)
@@ -38,6 +39,7 @@ class LanguageModel:
     family: str
     name: str
     text: TextTokenizer = field(repr=False)
+    built: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __deepcopy__(self, memo: object) -> LanguageModel:
         return self
@@ -108,7 +110,7 @@ def load(
         return _load(str(name), dtype, device or "cpu", revision)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageModel:
     import torch
     from safetensors import SafetensorError

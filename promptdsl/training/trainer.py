@@ -117,6 +117,7 @@ def _arguments(settings: TrainingSettings, scratch: str, model: PromptModel) -> 
         save_strategy="no",
         logging_strategy="steps" if settings.verbose else "no",
         report_to="none",
+        logging_nan_inf_filter=False,  # else a loss that is not a number would be averaged away
         disable_tqdm=not settings.verbose,
         dataloader_pin_memory=False,
         remove_unused_columns=False,
