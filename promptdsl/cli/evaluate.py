@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from promptdsl.cli.grid import print_grid
 from promptdsl.cli.options import (
     BatchSize,
     Data,
@@ -103,21 +103,5 @@ def _print(found: dict[str, Any]) -> None:
     write(f"accuracy  {found['accuracy']:.3f}")
     write(f"macro-F1  {found['macro_f1']:.3f}\n")
     labels, counts = found["labels"], found["confusion"]
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        grid = Table()
-        for heading in ("true \\ predicted", *labels):
-            grid.add_column(Text(heading))
-        for name, line in zip(labels, counts, strict=True):
-            grid.add_row(Text(name), *map(str, line))
-        Console().print(grid)
-        return
-    cells = [["true \\ predicted", *labels], *([n, *map(str, c)] for n, c in zip(labels, counts, strict=True))]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    for line in cells:
-        write(
-            "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
-        )
+    lines = [[name, *map(str, line)] for name, line in zip(labels, counts, strict=True)]
+    print_grid(["true \\ predicted", *labels], lines, right=range(1, len(labels) + 1))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptdsl.cli.grid import print_grid
 from promptdsl.cli.options import (
     BatchSize,
     Data,
@@ -22,7 +23,10 @@ from promptdsl.cli.options import (
     TextColumns,
     Train,
     VerbalizerText,
-)  # fmt: skip
+    template_of,
+)
+from promptdsl.cli.terminal import write
+from promptdsl.errors import printable  # fmt: skip
 
 if TYPE_CHECKING:
     from promptdsl.cli.files import Table
@@ -81,13 +85,12 @@ def command(
     ]
     if output is not None:
         write_predictions(output, found)
-        print(f"{len(found)} predictions in {output}", file=sys.stderr)
-    elif as_json:
-        sys.stdout.write(as_jsonl(found))
-    elif sys.stdout.isatty():
-        _print_table(found, _texts(classifier.template.columns, table))
+        write(f"{len(found)} predictions in {printable(output)}", sys.stderr)
+    elif sys.stdout.isatty() and not as_json:
+        _print_table(found, _texts(template_of(template).columns, table))
     else:
-        sys.stdout.write(as_csv(found))
+        for line in (as_jsonl if as_json else as_csv)(found).splitlines():
+            write(line)
 
 
 def _given(table: Table, column: str) -> list[str | None]:
@@ -103,13 +106,8 @@ def _texts(read: Sequence[str], table: Table) -> Sequence[Any]:
 
 
 def _print_table(found: Sequence[Prediction], texts: Sequence[Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    grid = Grid("row", "label", "probability", "text")
+    lines = []
     for p, text in zip(found, texts, strict=True):
-        shown = str(text)
-        excerpt = shown if len(shown) <= EXCERPT else shown[: EXCERPT - 1] + "…"
-        grid.add_row(str(p.row), Text(p.label), f"{p.probabilities[p.label]:.3f}", Text(excerpt))
-    Console().print(grid)
+        shown = printable(str(text), EXCERPT)
+        lines.append([str(p.row), p.label, f"{p.probabilities[p.label]:.3f}", shown])
+    print_grid(["row", "label", "probability", "text"], lines, right=(0, 2))
