@@ -15,7 +15,7 @@ __all__ = ["CODES", "Code"]
 class Code:
     """One code. `wrong` is a text that gives it, `right` what was meant; both are "" where no short text can show it.
 
-    The texts are templates, verbalizers for PD4, OpenPrompt's strings for PD15x.
+    The texts are templates, verbalizers for PD4 and PW2, OpenPrompt's strings for PD15x.
     """
 
     code: str
@@ -716,63 +716,111 @@ _FILES = (
 )
 
 _LINT = (
+    # PW1xx: findings on templates
     Code(
         "PW101",
         "no mask",
-        "A classifier reads label words at a mask.",
-        'Write <"mask"> where they shall stand.',
-        '<"placeholder":"text_a"> It was good.',
+        "Label words are read at a mask. Without one a template is only text, and a classifier refuses it.",
+        'Write <"mask"> where the label word would stand.',
+        '<"placeholder":"text_a"> It was great.',
         '<"placeholder":"text_a"> It was <"mask">.',
     ),
     Code(
         "PW102",
         "a blank is missing beside the mask",
-        "The label word would be glued to its neighbour.",
-        "Write a blank.",
+        "Without the blank the label word is glued to its neighbour: the model is asked for the second half of a word.",
+        "Write the blank, as one would in the sentence itself.",
         '<"placeholder":"text_a"> It was<"mask">.',
         '<"placeholder":"text_a"> It was <"mask">.',
     ),
     Code(
         "PW103",
         "several blanks beside the mask",
-        "One blank becomes the label word's own, the others stay tokens.",
-        "Leave one.",
+        "One blank belongs to the word at the mask; every further one is a token that the model rarely saw there.",
+        "Leave one blank.",
         '<"placeholder":"text_a"> It was  <"mask">.',
         '<"placeholder":"text_a"> It was <"mask">.',
     ),
     Code(
         "PW104",
         "text that only looks like a tag",
-        "<mask>, [MASK] and {text_a} are ordinary text here.",
-        "Write the tag.",
-        '<"placeholder":"text_a"> It was [MASK]. <"mask">',
-        '<"placeholder":"text_a"> It was <"mask">.',
+        "Tags begin with a bracket and a quote. Everything else is text, and the model reads it letter by letter.",
+        "Write the tag; or leave it, if the text is meant.",
+        '<"placeholder":"text_a"> [SEP] It was <"mask">.',
+        '<"placeholder":"text_a"> <"special":"sep"> It was <"mask">.',
     ),
     Code(
         "PW105",
-        "text after the last mask of a causal LM",
-        "It is never seen, and is dropped.",
-        "End the template with the mask.",
+        "text after the last mask on a causal model",
+        "A causal model predicts the mask from what stands before it; what follows the last mask is dropped.",
+        "Write it before the mask, or leave it out.",
+        '<"placeholder":"text_a"> It was <"mask">, I think.',
+        '<"placeholder":"text_a"> I think it was <"mask">',
     ),
     Code(
         "PW106",
-        "a field or soft token after the last mask of a causal LM",
-        "It is never seen; binding is an error.",
-        "Move it before the mask.",
+        "a field or soft token after the last mask on a causal model",
+        "A causal model cannot see it when it predicts the mask; using the template with such a model is an error.",
+        "Write it before the mask.",
+        'It was <"mask"> <"placeholder":"text_a">',
+        '<"placeholder":"text_a"> It was <"mask">',
     ),
-    Code("PW107", "a field twice", "The row's text stands in the prompt twice.", "Keep one, if this was not meant."),
-    Code("PW108", "an invisible character", "Nobody sees it, and the model gets a token for it.", "Delete it."),
+    Code(
+        "PW107",
+        "a column used twice",
+        "The row's text is read twice and takes twice the room; often the second place was meant for another column.",
+        "Name the other column, or leave it if it is meant.",
+        '<"placeholder":"text_a"> <"placeholder":"text_a"> <"mask">',
+        '<"placeholder":"text_a"> <"placeholder":"text_b"> <"mask">',
+    ),
+    Code(
+        "PW108",
+        "an invisible character",
+        "Zero-width and direction characters come along when text is copied. They become tokens that nobody sees.",
+        "Delete the character.",
+        '<"placeholder":"text_a"> It\u200b was <"mask">.',
+        '<"placeholder":"text_a"> It was <"mask">.',
+    ),
+    # PW2xx: findings on verbalizers
     Code(
         "PW201",
         "a label word of several tokens",
-        "It is scored at as many masks, which takes time and compares unlike things.",
-        "Use a word that is one token, where there is one.",
+        "The tokenizer splits the word. It is scored with all its tokens at as many masks: slower, less comparable.",
+        "Use a word that is one token; or keep it.",
+        "positive: unputdownable",
+        "positive: gripping",
     ),
-    Code("PW202", "a label word in two classes", "It cannot tell them apart.", "Keep it in one."),
-    Code("PW203", "a label word twice in a class", "It counts twice.", "Keep one."),
-    Code("PW204", "labels that differ in case only", "Labels are matched by their exact text.", "Tell them apart."),
     Code(
-        "PW205", "single quotes around a word", "Only double quotes quote; these are part of the word.", "Remove them."
+        "PW202",
+        "a label word in two classes",
+        "The word gives both classes the same score and so tells nothing about which it is.",
+        "Keep it in one class.",
+        "negative: bad, fine\npositive: good, fine",
+        "negative: bad\npositive: good, fine",
+    ),
+    Code(
+        "PW203",
+        "a label word twice in a class",
+        "The word counts twice when the class's words are pooled.",
+        "Delete one.",
+        "positive: good, great, good",
+        "positive: good, great",
+    ),
+    Code(
+        "PW204",
+        "labels that differ only in case",
+        "Labels are compared by their exact text, so these are two classes.",
+        "If they are one class, write it once.",
+        "Sports: game\nsports: ball",
+        "sports: game, ball",
+    ),
+    Code(
+        "PW205",
+        "quotes that are part of the word",
+        "Only double quotes quote. Other ones belong to the word, which the model hardly ever saw that way.",
+        "Leave them out, or use double quotes.",
+        "positive: 'good'",
+        "positive: good",
     ),
 )
 

@@ -31,6 +31,8 @@ def verbalizer_from_openprompt(text: str, classes: Sequence[str] | None = None, 
         if classes is not None and set(classes) != set(map(str, words)):
             _refuse(text, "the file names its classes itself, and other ones", "leave the class names out")
         return Verbalizer({str(label): _listed(of_label, text) for label, of_label in words.items()})
+    if not isinstance(words, list):
+        _refuse(text, "there is no list of classes here", "see OpenPrompt's verbalizer files")
     listed = [_listed(of_class, text) for of_class in words]
     if classes is not None and len(classes) != len(listed):
         message = f"{len(classes)} class names were given and the file has {len(listed)} classes"

@@ -27,7 +27,8 @@ def test_a_tag(cli: Cli) -> None:
     ran = cli("explain", "soft")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith('<"soft":20>\n')
-    assert "soft_id      integer ≥ 1; places with the same id share their vectors (default none)" in ran.out
+    (line,) = [x for x in ran.out.splitlines() if x.split()[:1] == ["soft_id"]]
+    assert "≥ 1; places with the same id share their vectors (default none)" in line
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_nothing_gives_the_list(cli: Cli) -> None:
     assert "PW101" in ran.out
 
 
-@pytest.mark.parametrize(("written", "meant"), [("sotf", "soft"), ("PD2011", "PD201"), ("apend", "append")])
+@pytest.mark.parametrize(("written", "meant"), [("sotf", "soft"), ("PW1022", "PW102"), ("apend", "append")])
 def test_what_does_not_exist(cli: Cli, written: str, meant: str) -> None:
     ran = cli("explain", written)
     assert (ran.code, ran.out) == (2, "")

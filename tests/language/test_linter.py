@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptdsl.codes import CODES, Code
 from promptdsl.errors import PromptDSLError
-from promptdsl.language.linter import lint
+from promptdsl.language.linter import RULES, lint
 from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 
@@ -169,6 +170,23 @@ def test_words_of_several_tokens(template: str | None, verbalizer: str, expected
     assert [f"{len(counted)} tokens" in d.message for d, (_, counted) in zip(several, expected, strict=True)] == [
         True for _ in expected
     ]
+
+
+@pytest.mark.parametrize("code", [c for c in CODES.values() if c.code.startswith("PW")], ids=lambda c: c.code)
+def test_the_examples_of_the_table_of_codes(code: Code) -> None:
+    def codes(text: str) -> list[str]:
+        if code.code.startswith("PW2"):
+            found = lint(None, Verbalizer(text), count_tokens=lambda word: 1 + len(word) // 12)
+        else:
+            found = lint(Template(text), family="causal" if code.code in ("PW105", "PW106") else None)
+        return [d.code for d in found]
+
+    assert codes(code.wrong) == [code.code]
+    assert codes(code.right) == []
+
+
+def test_every_finding_is_in_the_table_of_codes() -> None:
+    assert [c for c in CODES if c.startswith("PW")] == list(RULES)
 
 
 def test_without_a_tokenizer_no_tokens_are_counted() -> None:
