@@ -179,8 +179,8 @@ def _qwen2(v: int) -> Any:
 
 def _opt(v: int) -> Any:
     config = tf.OPTConfig(
-        vocab_size=v, max_position_embeddings=128, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, ffn_dim=48,
-        word_embed_proj_dim=32, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+        vocab_size=v, max_position_embeddings=128, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        ffn_dim=48, word_embed_proj_dim=32, pad_token_id=1, bos_token_id=0, eos_token_id=2,
     )  # fmt: skip
     return tf.OPTForCausalLM(config)
 

@@ -91,7 +91,7 @@ def test_soft_vectors_and_prefix_take_room_and_are_numbered() -> None:
 
 def test_only_shortenable_pieces_are_cut_and_on_the_side_that_is_named() -> None:
     tokenizer = wordpiece()
-    words = "the film was good and it was the best of the year".split()
+    words = ["the", "film", "was", "good", "and", "it", "was", "the", "best", "of", "the", "year"]
     single = [w for w in words if len(tokenizer.tokenize(w)) == 1][:8]
     assert len(single) == 8
     template = '<"placeholder":"text_a","truncate":"%s"> <"meta":"m"> is <"mask">'

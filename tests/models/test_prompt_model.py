@@ -31,7 +31,7 @@ def words_of(name: str) -> dict[str, list[str]]:
         from promptdsl.encoding.tokenizer import text_tokenizer
 
         view = text_tokenizer(tokenizer)
-        single = [w for w in candidates + ["b", "c", "d", "e", "f"] if len(view.encode([" " + w])[0]) == 1]
+        single = [w for w in [*candidates, "b", "c", "d", "e", "f"] if len(view.encode([" " + w])[0]) == 1]
     assert len(single) >= 4, name
     return {"no": single[:1], "yes": single[1:4]}
 
