@@ -13,7 +13,7 @@ from promptdsl.language.verbalizer_parser import LONGEST_VERBALIZER, Classes, Cl
 __all__ = ["classes_from_mapping", "classes_from_yaml"]
 
 _SHAPE = 'a mapping has labels and lists of words: {"positive": ["good", "great"]}'
-_STRING = "tag:yaml.org,2002:str"
+_PLAIN = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:seq")  # what nodes are without a tag of their own
 
 
 def classes_from_mapping(mapping: Mapping[Any, Any], origin: str = "verbalizer") -> Classes:
@@ -22,7 +22,7 @@ def classes_from_mapping(mapping: Mapping[Any, Any], origin: str = "verbalizer")
     Raises `VerbalizerError`; there is no text to point into, so messages name the class.
     """
     findings = Findings(None, origin)
-    builder = ClassesBuilder(findings)
+    builder = ClassesBuilder(findings, decoded=True)
     for key, value in mapping.items():
         if findings.full:
             break
@@ -81,7 +81,7 @@ def classes_from_yaml(text: str, origin: str, limit: int | None = LONGEST_VERBAL
     except RecursionError:
         findings.add("PD414", "YAML that nests too deeply", None, help=_SHAPE)
     if not findings.found:
-        builder = ClassesBuilder(findings)
+        builder = ClassesBuilder(findings, decoded=True)
         _add_yaml_classes(root, builder, yaml)
         found = builder.finish(Span(0, 0))
     findings.raise_found("verbalizer")
@@ -98,7 +98,8 @@ def _add_yaml_classes(root: Any, builder: ClassesBuilder, yaml: Any) -> None:
         if findings.full:
             return
         nodes = value.value if isinstance(value, yaml.SequenceNode) else [value]
-        wrong = next((n for n in (key, *nodes) if not isinstance(n, yaml.ScalarNode) or n.tag != _STRING), None)
+        wrong = next((node for node in (key, *nodes) if not isinstance(node, yaml.ScalarNode)), None)
+        wrong = wrong or next((node for node in (key, value, *nodes) if node.tag not in _PLAIN), None)
         if wrong is not None:
             findings.add("PD411", "a label or label word that is not a plain text", _place(wrong), "not a text", _SHAPE)
             continue

@@ -157,9 +157,21 @@ def scalar(value: Value) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def joined(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+    """The pieces with neighbouring texts made one and empty texts left out, as the parser gives them."""
+    made: list[Piece] = []
+    for piece in pieces:
+        before = made[-1] if made else None
+        if isinstance(piece, Text) and isinstance(before, Text):
+            made[-1] = Text(before.text + piece.text, Span(before.span.start, max(before.span.start, piece.span.end)))
+        elif isinstance(piece, Tag) or piece.text:
+            made.append(piece)
+    return tuple(made)
+
+
 def unparse(pieces: Iterable[Piece]) -> str:
     """Canonical text of a template's pieces: `parse(unparse(t)) == t`."""
-    waiting = list(pieces)
+    waiting = joined(pieces)
     out: list[str] = []
     for index, piece in enumerate(waiting):
         if isinstance(piece, Text):
@@ -178,7 +190,6 @@ def quote_if_needed(text: str, label: bool = False) -> str:
         and text == text.strip()
         and not re.search(r"[,;\"\r\n]", text)
         and not re.match(r"<[ \t]*['\"]", text)
-        and not text.startswith("{")
-        and not (label and ":" in text)
+        and not (label and (":" in text or text.startswith("{")))
     )
     return text if plain else scalar(text)

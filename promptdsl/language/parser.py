@@ -12,7 +12,7 @@ from promptdsl.language.findings import MOST_ERRORS, Findings
 from promptdsl.language.grammar import load_grammar
 from promptdsl.language.meaning import check_template
 from promptdsl.language.mistakes import report, tag_closed
-from promptdsl.language.nodes import Piece, Tag, Text
+from promptdsl.language.nodes import Piece, Tag, Text, joined
 from promptdsl.language.recovery import Branch, Problem, read
 from promptdsl.language.schema import TEMPLATE_KINDS, KindSpec
 from promptdsl.language.tag_mistakes import TAG_MISTAKES
@@ -42,11 +42,11 @@ def parse_template(text: str, origin: str = "template", limit: int | None = LONG
     tree, stopped = read(load_grammar("template"), "template", text, lambda p: _recover(p, findings), count)
     if stopped is not None and not findings.full:
         _too_many(stopped, tags, findings)
-    pieces = [] if tree is None else _pieces(tree, findings)
+    pieces = () if tree is None else _pieces(tree, findings)
     if tree is not None and not findings.full:
         check_template(pieces, findings)
     findings.raise_found("template")
-    return tuple(pieces)
+    return pieces
 
 
 def read_tag(node: Branch, kinds: Mapping[str, KindSpec], findings: Findings) -> Tag | None:
@@ -93,19 +93,15 @@ def _too_many(place: int, tags: int, findings: Findings) -> None:
     findings.add("PD122", message, Span(place, place + 1), label, "split the template, or let the rows carry the data")
 
 
-def _pieces(tree: Branch, findings: Findings) -> list[Piece]:
+def _pieces(tree: Branch, findings: Findings) -> tuple[Piece, ...]:
     """Text and checked tags in their order; texts that a broken tag parted are joined."""
     pieces: list[Piece] = []
     for child in tree.children:
         if isinstance(child, Token):
-            text, start = unescape_text(str(child)), child.start_pos or 0
-            span = Span(start, child.end_pos or start)
-            if pieces and isinstance(pieces[-1], Text):
-                text, span = pieces[-1].text + text, Span(pieces[-1].span.start, span.end)
-                pieces.pop()
-            pieces.append(Text(text, span))
+            start = child.start_pos or 0
+            pieces.append(Text(unescape_text(str(child)), Span(start, start + len(child))))
         elif not findings.full:
             tag = read_tag(child, TEMPLATE_KINDS, findings)
             if tag is not None:
                 pieces.append(tag)
-    return pieces
+    return joined(pieces)

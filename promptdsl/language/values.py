@@ -12,7 +12,7 @@ from promptdsl.language.findings import Findings, quoted
 from promptdsl.language.recovery import Branch
 from promptdsl.language.schema import Scalar, Value
 
-__all__ = ["read_scalar", "read_string", "read_value", "refuse_surrogates", "span_of", "unescape_text"]
+__all__ = ["SURROGATE", "read_scalar", "read_string", "read_value", "refuse_surrogates", "span_of", "unescape_text"]
 
 _CONSTANTS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 _SHORT = {'"': '"', "'": "'", "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -22,7 +22,7 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _TEXT_ESCAPE = re.compile(r"\\([<{\\])")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_DIGITS = 18
 
 
@@ -108,7 +108,7 @@ def read_value(node: Token | Branch, findings: Findings) -> tuple[Value, Span, t
 
 def refuse_surrogates(text: str, findings: Findings) -> None:
     """Report the first lone surrogate: no tokenizer can read one."""
-    match = _SURROGATE.search(text)
+    match = SURROGATE.search(text)
     if match:
         findings.add(
             "PD113",

@@ -18,7 +18,7 @@ from promptdsl.language.nodes import Item, LabelledWords, Tag, Word, scalar
 from promptdsl.language.parser import MOST_TAGS, read_pairs, read_tag
 from promptdsl.language.recovery import Branch, Problem, read
 from promptdsl.language.tag_mistakes import JSON_MISTAKES, TAG_MISTAKES
-from promptdsl.language.values import read_string, refuse_surrogates, span_of
+from promptdsl.language.values import SURROGATE, read_string, refuse_surrogates, span_of
 
 __all__ = ["LONGEST_VERBALIZER", "Classes", "ClassesBuilder", "mapped_items", "parse_verbalizer"]
 
@@ -30,9 +30,13 @@ Classes = tuple[tuple[LabelledWords, ...], tuple[Tag, ...]]
 
 @dataclass(slots=True)
 class ClassesBuilder:
-    """Collects classes, steps and the items for every class, and checks what no grammar can."""
+    """Collects classes, steps and the items for every class, and checks what no grammar can.
+
+    `decoded` says that labels and words come from elsewhere than the text in `findings`, which is checked as a whole.
+    """
 
     findings: Findings
+    decoded: bool = False
     classes: dict[str, LabelledWords] = field(default_factory=dict)
     steps: list[Tag] = field(default_factory=list)
     shared: list[Tag] = field(default_factory=list)
@@ -52,6 +56,9 @@ class ClassesBuilder:
             message = f"an empty label word of class {quoted(label)}"
             place = None if span is None else empty.span
             self.findings.add("PD404", message, place, "nothing between the quotes", "write a word, or remove it")
+        elif self.decoded and any(map(SURROGATE.search, (label, *(i.text for i in items if isinstance(i, Word))))):
+            message = f"half of a character in class {quoted(label)}"
+            self.findings.add("PD113", message, span, "a lone surrogate", "the text was decoded wrongly before this")
         else:
             self.classes[label] = LabelledWords(label, tuple(items), span or Span(0, 0))
 
