@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from promptdsl.cli.terminal import write
+from promptdsl.codes import CODES, Code
+from promptdsl.errors import printable
+from promptdsl.language.explain import explain_kind
 from promptdsl.language.filters import FILTERS, FilterSpec
 from promptdsl.language.findings import suggest
-from promptdsl.language.schema import ITEM_KINDS, STEP_KINDS, TEMPLATE_KINDS, KindSpec
-
-if TYPE_CHECKING:
-    from promptdsl.codes import Code
+from promptdsl.language.schema import ITEM_KINDS, STEP_KINDS, TEMPLATE_KINDS
 
 __all__ = ["command"]
 
@@ -30,13 +30,11 @@ def command(
     promptdsl explain PD201
     promptdsl explain soft
     """
-    from promptdsl.codes import CODES
-
     if what is None:
         write(_overview())
         return
     found = [_code(CODES[what.upper()])] if what.upper() in CODES else []
-    found += [_kind(k[what]) for k in (TEMPLATE_KINDS, ITEM_KINDS, STEP_KINDS) if what in k]
+    found += [explain_kind(k[what]) for k in (TEMPLATE_KINDS, ITEM_KINDS, STEP_KINDS) if what in k]
     found += [_filter(FILTERS[what])] if what in FILTERS else []
     if not found:
         near = suggest(what.upper(), CODES) or suggest(what, [*KINDS, *FILTERS])
@@ -48,30 +46,16 @@ def command(
 
 
 def _overview() -> str:
-    from promptdsl.codes import CODES
-
     codes = [f"  {c.code}  {c.title}" for c in CODES.values()]
     return "\n".join(["tags:     " + ", ".join(KINDS), "filters:  " + ", ".join(FILTERS), "codes:", *codes])
 
 
 def _code(code: Code) -> str:
     lines = [f"{code.code}: {code.title}", "", code.cause, code.remedy]
-    lines += ["", f"wrong:  {code.wrong}"] if code.wrong else []
-    lines += [f"right:  {code.right}"] if code.right else []
+    for name, example in (("wrong", code.wrong), ("right", code.right)):
+        if example:
+            lines += ["", f"{name}:  " + "\n        ".join(printable(x) for x in example.split("\n"))]
     return "\n".join(lines)
-
-
-def _kind(kind: KindSpec) -> str:
-    lines = [f"{kind.example}", "", f"{kind.name}: {kind.doc}", f"value: {kind.value}"]
-    for name, attribute in kind.attributes.items():
-        lines.append(f"  {name:<12} {attribute.type}; {attribute.doc} (default {_shown(attribute.default)})")
-    return "\n".join(lines)
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "none"
-    return {"True": "true", "False": "false", "()": "none"}.get(str(value), str(value))
 
 
 def _filter(spec: FilterSpec) -> str:
