@@ -9,6 +9,7 @@ from typing import Any
 
 from promptdsl.encoding.tokenizer import TextTokenizer, text_tokenizer
 from promptdsl.errors import Diagnostic, Span, fail, raise_all
+from promptdsl.language.meaning import soft_length
 from promptdsl.language.nodes import Piece, Segment, Tag, Text
 from promptdsl.language.template import Template
 
@@ -207,15 +208,14 @@ class _Compiler:
         return SoftSlot(tag, vectors)
 
     def soft_length(self, tag: Tag) -> int:
-        written = tag["length"] or tag["duplicate"]
-        if isinstance(tag.value, str):
-            words = len(self.text.encode([" " + tag.value])[0])
-            if written is not None and int(str(written)) < words:
-                self.refuse(
-                    "PD354", tag, f"{words} tokens do not fit a length of {written}", f'write "length":{words} or more'
-                )
-            return max(words, int(str(written or 0)), 1)
-        return int(str(tag.value or written or 1))
+        written = soft_length(tag)
+        if not isinstance(tag.value, str):
+            return written or 1
+        words = len(self.text.encode([" " + tag.value])[0])
+        if written is not None and written < words:
+            remedy = f'write "length":{words} or more'
+            self.refuse("PD354", tag, f"{words} tokens do not fit a length of {written}", remedy)
+        return max(words, written or 1)
 
     def refuse(self, code: str, piece: Piece, message: str, remedy: str) -> None:
         span = piece.span if piece.span != Span(0, 0) else None
