@@ -24,6 +24,7 @@ def from_autoprompt(text: str) -> Template:
 
     The specials that begin and end it are left out: encoding adds a model's own.
     """
+    out = Translation(text)
     body = re.compile(r"\s*(?:<s>|\[CLS\])?\s*").match(text)
     start = body.end() if body else 0
     end = len(text.rstrip())
@@ -31,7 +32,6 @@ def from_autoprompt(text: str) -> Template:
         if text.endswith(closing, start, end):
             end = len(text[: end - len(closing)].rstrip())
             break
-    out = Translation(text)
     at = start
     for match in _PART.finditer(text, start, max(start, end)):
         if match.start() > at:

@@ -18,7 +18,7 @@ __all__ = ["from_lmbff"]
 _FIELD = re.compile(r"(\+?)sent(-|l|u|)_(\d)")
 _FILTERS = {"-": "drop_last", "l": "uncapitalize", "u": "capitalize"}
 _COLUMNS = ("text_a", "text_b")
-_UNSUPPORTED = re.compile(r"labelx?_\d+|\+?sent\w*_\w*|options|option_\d+")
+_UNSUPPORTED = re.compile(r"labelx?_\d+|\+?sent\w{0,20}_\w{0,20}|options|option_\d+")
 
 
 def from_lmbff(text: str) -> Template:
@@ -28,12 +28,12 @@ def from_lmbff(text: str) -> Template:
     begin with a blank, so the mask gets one. `sent_0` is the column text_a, `sent_1` text_b, `sent_2` sent_2, ….
     Raises PD155 for a part that has no counterpart.
     """
+    out = Translation(text)
     parts = _parts(text)
     while parts and parts[0][0] == "cls":
         parts.pop(0)
     while parts and parts[-1][0] in ("sep", "sep+"):
         parts.pop()
-    out = Translation(text)
     blank = True  # whether a blank, or nothing at all, stands before the next part
     for part, span in parts:
         field = _FIELD.fullmatch(part)

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 
 from promptdsl.errors import Diagnostic, Span, raise_all
 from promptdsl.language.filters import FILTERS
-from promptdsl.language.findings import Findings
 from promptdsl.language.lambdas import filters_of
 from promptdsl.language.openprompt_reader import LITERAL_BRACE, Code, Pair, read
-from promptdsl.language.parser import LONGEST_TEMPLATE
 from promptdsl.language.schema import Scalar, Value
 from promptdsl.language.template import Template
 from promptdsl.language.translation import Translation
@@ -33,11 +31,10 @@ def from_openprompt(text: str) -> Template:
     `filters`. Raises a PromptDSLError with the caret in `text`: PD15x for what is no OpenPrompt string, else what our
     own parser says.
     """
-    Findings(text, "template").refuse_larger(LONGEST_TEMPLATE, "template")
+    out = Translation(text, LITERAL_BRACE)
     parts = read(text)
     if text and not parts:
         return Template(" ")  # blanks alone: a template of nothing, which our language spells as one blank
-    out = Translation(text, LITERAL_BRACE)
     problems: list[Diagnostic] = []
     defined: set[int] = set()
     for part in parts:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from promptdsl.errors import Diagnostic, PromptDSLError, Span
+from promptdsl.language.findings import Findings
 from promptdsl.language.nodes import escape, scalar
+from promptdsl.language.parser import LONGEST_TEMPLATE
 from promptdsl.language.schema import Value
 from promptdsl.language.template import Template
 
@@ -20,7 +22,11 @@ class Translation:
     """Our template text, grown piece by piece, with the span of `original` behind every piece."""
 
     def __init__(self, original: str, literal_help: str = "") -> None:
-        """`literal_help` says how the other language writes its opening bracket as text."""
+        """`literal_help` says how the other language writes its opening bracket as text.
+
+        Raises the parser's limit error for an `original` that is larger than a template may be.
+        """
+        Findings(original, "template").refuse_larger(LONGEST_TEMPLATE, "template")
         self.original = original
         self._literal_help = literal_help
         self._parts: list[str] = []

@@ -184,6 +184,13 @@ def test_text_without_a_brace_is_text_less_its_last_blanks(text: str) -> None:
     assert "".join(p.text for p in from_openprompt(text).pieces if not isinstance(p, Tag)) == expected
 
 
+@pytest.mark.parametrize("name", IMPORTERS)
+def test_a_text_larger_than_a_template_may_be_is_refused(name: str) -> None:
+    with pytest.raises(TemplateSyntaxError) as caught:
+        IMPORTERS[name]("a " * 40_000)
+    assert caught.value.code == "PD121"
+
+
 LMBFF = [
     ("*cls**sent_0*_It_was*mask*.*sep+*", '<"placeholder":"text_a"> It was <"mask">.'),
     (
