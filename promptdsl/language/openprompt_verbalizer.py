@@ -18,11 +18,14 @@ from promptdsl.language.verbalizer import Verbalizer
 __all__ = ["verbalizer_from_openprompt"]
 
 
-def verbalizer_from_openprompt(text: str, classes: Sequence[str] | None = None, choice: int = 0) -> Verbalizer:
+def verbalizer_from_openprompt(
+    text: str, classes: Sequence[str] | None = None, choice: int = 0, masks: int = 1
+) -> Verbalizer:
     """The verbalizer number `choice` (from 0) in the text of an OpenPrompt verbalizer file.
 
-    `classes` names the classes where the file does not; without it a class is called after its first word. Raises
-    PD156 for a file that holds no such verbalizer, else what our own verbalizer says.
+    `classes` names the classes where the file does not; without it a class is called after its first word. With
+    `masks` > 1 (PTR's files) a class's words are the parts of one item, a part a mask. Raises PD156 for a file that
+    holds no such verbalizer, else what our own verbalizer says.
     """
     words = _from_json(text, choice) if text.lstrip()[:1] in ("[", "{") else None
     if words is None:
@@ -30,19 +33,28 @@ def verbalizer_from_openprompt(text: str, classes: Sequence[str] | None = None, 
     if isinstance(words, Mapping):
         if classes is not None and set(classes) != set(map(str, words)):
             _refuse(text, "the file names its classes itself, and other ones", "leave the class names out")
-        return Verbalizer({str(label): _listed(of_label, text) for label, of_label in words.items()})
-    if not isinstance(words, list):
+        labels, listed = [str(label) for label in words], [_listed(w, text) for w in words.values()]
+    elif isinstance(words, list):
+        listed = [_listed(w, text) for w in words]
+        if classes is not None and len(classes) != len(listed):
+            message = f"{len(classes)} class names were given and the file has {len(listed)} classes"
+            _refuse(text, message, "give one name a class")
+        if not all(listed):
+            _refuse(text, "a class has no words", "give every class a word")
+        labels = [w[0] for w in listed] if classes is None else list(classes)
+        if len(set(labels)) < len(labels):
+            _refuse(text, "two classes would have the same name", "name the classes")
+    else:
         _refuse(text, "there is no list of classes here", "see OpenPrompt's verbalizer files")
-    listed = [_listed(of_class, text) for of_class in words]
-    if classes is not None and len(classes) != len(listed):
-        message = f"{len(classes)} class names were given and the file has {len(listed)} classes"
-        _refuse(text, message, "give one name a class")
-    if not all(listed):
-        _refuse(text, "a class has no words", "give every class a word")
-    labels = [w[0] for w in listed] if classes is None else list(classes)
-    if len(set(labels)) < len(labels):
-        _refuse(text, "two classes would have the same name", "name the classes")
+    if masks > 1:
+        listed = [[_joined(w, masks, text)] for w in listed]
     return Verbalizer(dict(zip(labels, listed, strict=True)))
+
+
+def _joined(parts: list[str], masks: int, text: str) -> str:
+    if len(parts) != masks:
+        _refuse(text, f"a class has {len(parts)} words for {masks} masks", "say how many masks the template has")
+    return " + ".join(parts)
 
 
 def _from_json(text: str, choice: int) -> Any:

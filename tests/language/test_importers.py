@@ -249,6 +249,14 @@ def test_openprompt_verbalizers(written: str, classes: list[str] | None, choice:
     assert str(verbalizer_from_openprompt(written, classes, choice)) == ours
 
 
+def test_a_word_for_each_mask() -> None:
+    file = '{"founded": ["organization", "was", "founded"], "none": ["entity", "is", "irrelevant"]}'
+    found = verbalizer_from_openprompt(file, masks=3)
+    assert str(found) == "founded: organization + was + founded\nnone: entity + is + irrelevant"
+    with pytest.raises(VerbalizerError, match="3 words for 2 masks"):
+        verbalizer_from_openprompt(file, masks=2)
+
+
 @pytest.mark.parametrize(
     ("written", "classes", "choice"),
     [
