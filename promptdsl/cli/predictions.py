@@ -6,12 +6,13 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from promptdsl.errors import fail, printable
 
-__all__ = ["WRITERS", "Prediction", "as_csv", "as_jsonl", "write_predictions"]
+__all__ = ["WRITERS", "Prediction", "as_csv", "as_jsonl", "check_output", "write_predictions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def write_predictions(path: str, found: Sequence[Prediction]) -> None:
         draft.write_text(WRITERS[target.suffix.lower()](found), "utf-8", newline="")
         draft.replace(target)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         fail("PD817", f'the file "{printable(path, 100)}" cannot be written: {error.strerror or error}', origin="file",
              help="check that the folder exists and may be written to")  # fmt: skip
