@@ -29,7 +29,7 @@ TASKS = (
     Task(
         "sentiment",
         '<"placeholder":"text_a"> It was <"mask">.',
-        "negative: bad, terrible\npositive: good, great",
+        "negative: terrible, weak\npositive: wonderful, perfect",
         (
             "A stirring, funny film with a wonderful cast.",
             "The plot drags and the jokes fall flat.",
@@ -39,8 +39,11 @@ TASKS = (
     ),
     Task(
         "topics",
-        '<"placeholder":"text_a"> This news is about <"mask">.',
-        "Business: business\nSci/Tech: technology\nSports: sports\nWorld: politics",
+        '<"placeholder":"text_a"> The topic is <"mask">.',
+        "Business: business\n"
+        "Sci/Tech: technology, science, computers\n"
+        "Sports: sports, football, baseball\n"
+        "World: politics, war, government",
         (
             "The midfielder scored twice as the visitors won the cup.",
             "Shares of the bank fell after it reported a loss.",
