@@ -50,6 +50,7 @@ def printable(text: str, limit: int = PART_LIMIT) -> str:
         cell = _cell(character)
         room -= len(cell)
         if room < 0:
+            room += len(cell)
             while shown and room < 1:
                 room += len(shown.pop())
             return "".join(shown) + "…"

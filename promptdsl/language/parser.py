@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from lark import Token
 
 from promptdsl.errors import Span
-from promptdsl.language.checks import Pair, check_tag
+from promptdsl.language.checks import check_tag
 from promptdsl.language.findings import MOST_ERRORS, Findings
 from promptdsl.language.grammar import load_grammar
 from promptdsl.language.meaning import check_template
@@ -16,6 +16,7 @@ from promptdsl.language.nodes import Piece, Tag, Text, joined
 from promptdsl.language.recovery import Branch, Problem, read
 from promptdsl.language.schema import TEMPLATE_KINDS, KindSpec
 from promptdsl.language.tag_mistakes import TAG_MISTAKES
+from promptdsl.language.value_checks import Pair
 from promptdsl.language.values import read_string, read_value, refuse_surrogates, span_of, unescape_text
 
 __all__ = ["LONGEST_TEMPLATE", "MOST_TAGS", "parse_template", "read_pairs", "read_tag"]

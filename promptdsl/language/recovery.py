@@ -71,7 +71,7 @@ def read(
     left = MOST_TOKENS
     while True:
         try:
-            token = _next_token(lexers, reading, state)
+            token = _next_token(lexers[state.position], reading, state)
             tree = state.feed_token(token, token.type == "$END")
         except UnexpectedInput as error:
             problem = _problem(interactive, error, text, last)
@@ -90,16 +90,16 @@ def read(
             return None, token.start_pos
 
 
-def _next_token(lexers: dict[int, AbstractBasicLexer], reading: LexerState, state: ParserState[int]) -> Token:
+def _next_token(lexer: AbstractBasicLexer, reading: LexerState, state: ParserState[int]) -> Token:
     """The next token in the parser's state.
 
-    That state's lexer is asked directly. Where nothing fits, Lark's own loop would try every terminal of the grammar,
+    That state's `lexer` is asked directly. Where nothing fits, Lark's own loop would try every terminal of the grammar,
     text included, and so match the rest of the text again at each broken place.
     """
     try:
-        return lexers[state.position].next_token(reading, state)
+        return lexer.next_token(reading, state)
     except EOFError:
-        return Token("$END", "", reading.text.end)
+        return Token("$END", "", reading.line_ctr.char_pos)
 
 
 def _problem(interactive: InteractiveParser, error: UnexpectedInput, text: str, last: Token | None) -> Problem:
