@@ -179,9 +179,10 @@ class PromptDSLError(ValueError):
 
 
 def _within_limit(text: str) -> str:
-    """`text` cut to the size that a whole message may have."""
+    """`text` cut to the size that one diagnostic may have: a whole message, less the line that counts the others."""
+    most = MESSAGE_LIMIT - 64
     data = text.encode("utf-8")
-    return text if len(data) <= MESSAGE_LIMIT else data[: MESSAGE_LIMIT - 3].decode("utf-8", "ignore") + "…"
+    return text if len(data) <= most else data[: most - 3].decode("utf-8", "ignore") + "…"
 
 
 class TemplateSyntaxError(PromptDSLError):
