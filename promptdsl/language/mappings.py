@@ -30,7 +30,7 @@ def classes_from_mapping(mapping: Mapping[Any, Any], origin: str = "verbalizer")
             message = f"a label is a text, not {type(key).__name__}"
             findings.add("PD411", message, None, help=_SHAPE)
             continue
-        label = str(key).strip()
+        label = str(key)
         words = _words(label, value, findings)
         items = None if words is None else mapped_items(words, [None] * len(words), findings)
         if items is not None:
@@ -111,7 +111,7 @@ def _add_yaml_classes(root: Any, builder: ClassesBuilder, yaml: Any) -> None:
         empty = isinstance(value, yaml.ScalarNode) and not value.value
         items = [] if empty else mapped_items([n.value for n in nodes], [_place(n) for n in nodes], findings)
         if items is not None:
-            builder.add_class(key.value.strip(), items, _place(key))
+            builder.add_class(key.value, items, _place(key))
 
 
 def _place(node: Any) -> Span:

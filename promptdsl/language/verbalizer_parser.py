@@ -44,7 +44,7 @@ class ClassesBuilder:
     def add_class(self, label: str, items: list[Item], span: Span | None) -> None:
         """One class; reports an empty or repeated label and an empty word. `span` is None where there is no text."""
         empty = next((item for item in items if isinstance(item, Word) and not item.text), None)
-        if not label:
+        if not label.strip():
             self.findings.add("PD408", "an empty label", span, "nothing between the quotes", "give the class a name")
         elif label in self.classes:
             first = self.classes[label].label_span
@@ -207,7 +207,7 @@ def _json_classes(tree: Branch, builder: ClassesBuilder) -> None:
         else:
             items = mapped_items([str(value) for value in values], places, findings)
             if items is not None:
-                builder.add_class(pair.key.strip(), items, pair.key_span)
+                builder.add_class(pair.key, items, pair.key_span)
 
 
 def mapped_items(texts: Sequence[str], places: Sequence[Span | None], findings: Findings) -> list[Item] | None:

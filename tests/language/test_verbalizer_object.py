@@ -52,6 +52,8 @@ def test_mappings() -> None:
     assert Verbalizer({"negative": ["bad", "not, good"], "positive": "good"}) == PLAIN
     assert Verbalizer(MappingProxyType({0: ["a"], True: ["b"]})).labels == ("0", "True")
     assert pickle.loads(pickle.dumps(Verbalizer({"{": ["{"]}))).labels == ("{",)
+    blanks = Verbalizer({" a ": [" b "]})
+    assert str(blanks) == '" a ": " b "' and Verbalizer(str(blanks)) == Verbalizer('{" a ": [" b "]}') == blanks
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_mappings() -> None:
         ({"a": {"b": "c"}}, "PD411"),
         ({"a": [""]}, "PD404"),
         ({"": ["b"]}, "PD408"),
-        ({"a": ["b"], " a": ["c"]}, "PD402"),
+        ({" ": ["b"]}, "PD408"),
         ({1: ["b"], "1": ["c"]}, "PD402"),
         ({1.5: ["b"]}, "PD411"),
         ({None: ["b"]}, "PD411"),
