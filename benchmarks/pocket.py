@@ -14,7 +14,6 @@ import itertools
 import json
 import lzma
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -406,15 +405,17 @@ def main() -> None:
     parser.add_argument("--mlm", type=Path, default=pocket / "mlm")
     parser.add_argument("--clm", type=Path, default=pocket / "clm")
     parser.add_argument("--out", type=Path, default=here / "pocket.md")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--models", nargs="+", default=["pocket-mlm", "pocket-clm", "minilm-mlm"])
+    parser.add_argument("--json", type=Path, help="where to write what was measured")
+    parser.add_argument("--reuse", type=Path, nargs="*", default=[], help="such files, for models not measured now")
+    parser.add_argument("--models", nargs="*", default=["pocket-mlm", "pocket-clm", "minilm-mlm"])
     parser.add_argument("--ag-rows", type=int, default=2000)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    started = time.monotonic()
     folders = {"pocket-mlm": (args.mlm, False), "pocket-clm": (args.clm, True), "minilm-mlm": (args.teacher, False)}
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {name: {} for name in folders}
+    for path in args.reuse:
+        figures.update(json.loads(path.read_text(encoding="utf-8")))
     for name in args.models:
         model = LanguageModel(name, *folders[name])
         loss = causal_loss if model.causal else masked_loss
@@ -429,13 +430,13 @@ def main() -> None:
                 flush=True,
             )
     if args.json:
-        args.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    if len(figures) == len(folders):
+        measured = {name: figures[name] for name in args.models}
+        args.json.write_text(json.dumps(measured, indent=1), encoding="utf-8")
+    if all(figures.values()):
         args.out.write_text(
             report(
                 figures,
                 {
-                    "minutes": (time.monotonic() - started) / 60,
                     "length": MAX_LENGTH,
                     "support": SUPPORT,
                     "shots": SHOTS,

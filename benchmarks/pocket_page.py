@@ -11,7 +11,7 @@ HEAD = """\
 
     python benchmarks/pocket.py --data DATA --corpora CORPORA --teacher TEACHER
 
-writes this page ({minutes:.0f} minutes on one core when it was last run). DATA holds the labelled sets as
+writes this page in ten to fifteen minutes of one core. DATA holds the labelled sets as
 `<name>/{{train,dev,test}}.jsonl`, CORPORA the `*.txt.xz` of the recipe, TEACHER the folder of minilm-mlm, the masked
 language model that pocket-mlm was made from. Everything runs in float32; prompts have at most {length} tokens, the
 text is cut.
