@@ -147,6 +147,10 @@ def test_at_most_1024_tags() -> None:
     assert codes('<"text":"x">' * 100_000, limit=None) == ["PD122"]
 
 
+def test_the_values_of_a_tag_are_bounded_whatever_the_size_limit() -> None:
+    assert codes('<"placeholder":"a","filters":[' + '"strip",' * 100_000 + "]>", limit=None) == ["PD122"]
+
+
 def test_at_most_1024_soft_tokens_and_masks() -> None:
     assert Template('<"prefix":512><"soft":500><"soft","duplicate":12>')
     assert codes('<"prefix":512><"soft":500><"soft","duplicate":13>') == ["PD123"]

@@ -99,6 +99,14 @@ def test_size() -> None:
     assert len(Verbalizer("a: " + ", ".join(f"w{i}" for i in range(100_000))).classes[0].items) == 100_000
 
 
+def test_lines_are_bounded_whatever_the_size_limit() -> None:
+    assert codes("".join(f"l{i}: w\n" for i in range(50_000)), limit=None) == ["PD122"]
+
+
+def test_the_end_of_a_line_ends_a_label_as_a_blank_does() -> None:
+    assert codes("a:b:\nc: d") == codes("a:b:; c: d") == codes("c: d\na:b:") == ["PD403"]
+
+
 def test_several_lines_are_reported_in_one_pass() -> None:
     assert codes('a: b\nno colon\nc: "d\ne:\na: f\ng: h, , i') == ["PD401", "PD405", "PD403", "PD402", "PD404"]
 
