@@ -618,10 +618,11 @@ _MODEL = (
     ),
     Code(
         "PD518",
-        "a model is needed, or its weights are not complete",
-        "Rows become tokens only with a model; and a model is used only with all of its tensors.",
-        "Name a model, or one that was saved with its language-modelling head.",
+        "weights that are not complete",
+        "The files lack tensors of the model, and made-up ones would give made-up answers.",
+        "Use a model that was saved with its language-modelling head.",
     ),
+    Code("PD519", "a model is needed", "Rows and label words become tokens only with a model.", "Name a model."),
 )
 
 _ROWS = (

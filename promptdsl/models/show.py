@@ -113,14 +113,14 @@ def show(
         family: "masked" or "causal", for a tokenizer alone; by default masked where it has a mask token.
 
     Raises:
-        PromptDSLError: PD1–PD4 for the strings, PD5 for what does not go with the model, PD6 for the rows; PD518
+        PromptDSLError: PD1–PD4 for the strings, PD5 for what does not go with the model, PD6 for the rows; PD519
             where rows or a verbalizer are given and no model.
     """
     parsed = Template(template)
     words = None if verbalizer is None else Verbalizer(verbalizer)
     if model is None:
         if rows is not None or words is not None:
-            fail("PD518", "rows and label words become tokens only with a model", origin="model",
+            fail("PD519", "rows and label words become tokens only with a model", origin="model",
                  help='give one: model="pocket-mlm"')  # fmt: skip
         return Shown(parsed)
     lm = None if _is_tokenizer(model) else as_language_model(model)

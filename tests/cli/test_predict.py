@@ -82,7 +82,7 @@ def test_strings_may_stand_in_files(cli: Cli, model: str, data: Path, tmp_path: 
 
 
 def test_labelled_rows_shift_each_class_by_the_likeliest_bias(cli: Cli, model: str, data: Path, tmp_path: Path) -> None:
-    truth = np.array([0, 1, 1, 1, 0, 1])
+    truth = np.array([0, 1, 1, 1, 1, 1])
     train = tmp_path / "train.csv"
     pd.DataFrame({"text_a": TEXTS, "sense": [["no", "yes"][i] for i in truth]}).to_csv(train, index=False)
     ran = cli(

@@ -106,7 +106,7 @@ def test_a_tokenizer_alone_shows_tokens_and_label_words() -> None:
 def test_without_a_model_there_is_the_tree_only() -> None:
     assert str(show(TEMPLATE)) == Template(TEMPLATE).tree()
     for given in ({"rows": ["x"]}, {"verbalizer": "a: b"}):
-        with pytest.raises(PromptDSLError, match="PD518"):
+        with pytest.raises(PromptDSLError, match="PD519"):
             show(TEMPLATE, **given)  # type: ignore[arg-type]
 
 
