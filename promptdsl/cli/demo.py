@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from promptdsl.cli.demo_tasks import MODELS, SEEDS, SHOTS, TASKS, Task
@@ -21,6 +23,24 @@ def command() -> None:
     \b
     promptdsl demo
     """
+    with _one_thread():
+        _show_all()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Models this small gain little from a second thread, and threads that wait for a busy core cost minutes."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _show_all() -> None:
     _heading("1. Two strings say what to do")
     for task in TASKS:
         _strings(task)
