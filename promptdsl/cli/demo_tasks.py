@@ -29,7 +29,7 @@ TASKS = (
     Task(
         "sentiment",
         '<"placeholder":"text_a"> It was <"mask">.',
-        "negative: terrible, weak\npositive: wonderful, perfect",
+        "negative: bad, terrible, awful, boring\npositive: good, great, excellent, wonderful",
         (
             "A stirring, funny film with a wonderful cast.",
             "The plot drags and the jokes fall flat.",
