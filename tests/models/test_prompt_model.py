@@ -261,12 +261,14 @@ def test_only_the_rows_that_are_needed_are_computed(name: str) -> None:
 def test_a_head_that_ends_in_more_than_a_linear_map_is_computed_whole() -> None:
     """Gemma 2 squashes its logits: rows of the matrix alone would be wrong, and are not used."""
     model, tokenizer = tiny("gemma2")
-    prompt = PromptModel((model, tokenizer), TEMPLATE, {"no": ["b"], "yes": ["c"]})
+    words = {label: items[:1] for label, items in words_of("gemma2").items()}
+    prompt = PromptModel((model, tokenizer), TEMPLATE, words)
     assert not prompt.backbone.restrictable
     view = prompt.program.text
     start = [*prompt.program.before, *view.encode([TEXTS[0]], at_start=True)[0], *view.encode([" It was"])[0]]
     with torch.no_grad():
         logits = model(torch.tensor([start])).logits[0, -1].double()
+    assert [len(w.parts[0]) for w in prompt.verbalizer.words] == [1, 1]
     ids = [prompt.verbalizer.words[i].parts[0][0] for i in range(2)]
     np.testing.assert_allclose(prompt.predict_log_proba(TEXTS[:1])[0], logits[ids].log_softmax(-1), atol=1e-4)
 
