@@ -39,7 +39,7 @@ TASKS = (
     ),
     Task(
         "topics",
-        '<"placeholder":"text_a"> The topic is <"mask">.',
+        '<"placeholder":"text_a"> Category: <"mask">.',
         "Business: business\n"
         "Sci/Tech: technology, science, computers\n"
         "Sports: sports, football, baseball\n"
