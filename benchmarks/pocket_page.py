@@ -27,7 +27,7 @@ the grids in `pocket.py`, the same for both masked models. *Chosen on dev*: the 
 best centred accuracy on at most 1,000 dev rows, chosen for each model and task. Test has no part in any choice: the
 checkpoints that ship were preferred to earlier ones for their held-out loss and their accuracy on dev.
 
-| task | model | untuned, plain | untuned, centred | chosen on dev, plain | chosen on dev, centred | the same on dev |
+| task | model | untuned, plain | untuned, centred | chosen, plain | chosen, centred | the same on dev |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 
