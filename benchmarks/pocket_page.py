@@ -35,8 +35,8 @@ FEW = """\
 ## {shots}-shot, the language model frozen
 
 {shots} labelled train rows a class, mean ± standard deviation over seeds {seeds}; template and words
-as chosen on dev for zero-shot. *Bias*: one number a class added to the centred class scores, fitted by logistic loss (L2 0.01).
-*States*: logistic regression (C = 0.1) on the standardised states at the mask, without label words.
+as chosen on dev for zero-shot. *Bias*: one number a class added to the centred class scores, fitted by logistic loss
+(L2 0.01). *States*: logistic regression (C = 0.1) on the standardised states at the mask, without label words.
 
 | task | model | bias | states |
 | --- | --- | --- | --- |
