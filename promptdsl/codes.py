@@ -597,9 +597,9 @@ _MODEL = (
     ),
     Code(
         "PD514",
-        "an unknown dtype",
-        "The number type is none of those that are known.",
-        "Use one that the message names.",
+        "an unknown dtype or device",
+        "The number type is none of those that are known, or torch has no such device here.",
+        "Use one that is there.",
     ),
     Code(
         "PD515",

@@ -82,6 +82,8 @@ def _from_table(data: Any, names: list[str], keys: list[Any]) -> Rows:
 
 
 def _from_list(data: list[Any]) -> Rows:
+    if data and getattr(data[0], "ndim", 0) == 1:  # the rows of a two-dimensional array
+        data = [row.tolist() for row in data]
     first = data[0] if data else ""
     if isinstance(first, Mapping):
         names = list(dict.fromkeys(str(k) for row in data if isinstance(row, Mapping) for k in row))

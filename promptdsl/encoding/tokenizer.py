@@ -84,9 +84,11 @@ class TextTokenizer:
         """The vocabulary's text of an id, as the tokenizer writes it."""
         return self._tokens.get(token_id, f"[{token_id}]")
 
-    def decode(self, token_ids: list[int]) -> str:
-        """Readable text of ids."""
-        return str(self._start.decode(token_ids, skip_special_tokens=False))
+    def word(self, token_id: int) -> str:
+        """Readable text of one id without blanks around it; special tokens, and all-blank ones, as they are written."""
+        if token_id in self.special_ids:
+            return self.token(token_id)
+        return str(self._start.decode([token_id], skip_special_tokens=False)).strip() or self.token(token_id)
 
 
 def _padding_id(tokenizer: Any) -> int:
@@ -176,6 +178,8 @@ _lock = threading.Lock()
 
 def text_tokenizer(tokenizer: Any) -> TextTokenizer:
     """The private view of `tokenizer`, made once and made again if tokens were added since."""
+    if not hasattr(tokenizer, "all_special_tokens"):
+        fail("PD501", f"{type(tokenizer).__name__} is not a tokenizer", help="give a transformers tokenizer")
     state = f"{len(tokenizer)} {tokenizer.all_special_tokens} {tokenizer.model_max_length}"
     with _lock:
         known = _views.get(tokenizer)

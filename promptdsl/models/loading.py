@@ -80,8 +80,9 @@ def as_language_model(model: Any, *, dtype: str = "auto", device: str | None = N
         return model
     if isinstance(model, (str, Path)):
         return load(model, dtype=dtype, device=device)
-    if isinstance(model, (tuple, list)) and len(model) == 2:
+    if isinstance(model, (tuple, list)) and len(model) == 2 and hasattr(model[0], "get_output_embeddings"):
         lm, tokenizer = model
+        check_device(device)
         return LanguageModel(lm, tokenizer, _family(lm, tokenizer), type(lm).__name__, text_tokenizer(tokenizer))
     fail(
         "PD511",
@@ -116,6 +117,7 @@ def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageM
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
+    check_device(device)
     dtypes = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if dtype not in dtypes:
         fail("PD514", f'unknown dtype "{printable(dtype, 40)}"', help=f"use one of {', '.join(dtypes)}", origin="dtype")
@@ -149,6 +151,24 @@ def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageM
         _cannot_load(name, e)
     _check_complete(name, report)
     return LanguageModel(model, tokenizer, family, name, text_tokenizer(tokenizer))
+
+
+def check_device(device: str | None) -> None:
+    """Raise ModelError PD514 if torch knows no such device, or there is none here."""
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).split("\n")[0]
+        remedy = 'use "cpu", or a device that is there'
+        fail(
+            "PD514",
+            f'device "{printable(str(device), 40)}" cannot be used',
+            help=remedy,
+            note=printable(reason, 200),
+            origin="device",
+        )
 
 
 @contextmanager

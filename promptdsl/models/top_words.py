@@ -55,5 +55,4 @@ def top_words(
 
 
 def _named(text: TextTokenizer, values: Tensor, indices: Tensor) -> list[tuple[str, float]]:
-    words = [text.decode([i]).strip() or text.token(i) for i in indices.tolist()]
-    return list(zip(words, values.tolist(), strict=True))
+    return [(text.word(i), p) for i, p in zip(indices.tolist(), values.tolist(), strict=True)]

@@ -37,7 +37,8 @@ MAPPINGS = [{"text_a": "one", "text_b": "two"}, {"text_a": "drei", "text_b": "vi
         pd.DataFrame(MAPPINGS, index=[7, 7]),
         datasets.Dataset.from_list(MAPPINGS),
         datasets.Dataset.from_list(MAPPINGS).data.table,
-        np.array([["one", "two"], ["drei", "vier"]], dtype=object).tolist(),
+        np.array([["one", "two"], ["drei", "vier"]], dtype=object),
+        np.array([["one", "two"], ["drei", "vier"]]),
     ],
     ids=lambda d: type(d).__name__,
 )

@@ -89,7 +89,21 @@ def test_a_hub_name_without_a_network_says_so() -> None:
     assert caught.value.code == "PD512" and "network" in str(caught.value)
 
 
-@pytest.mark.parametrize("bad", [5, None, ("only one",), [1, 2, 3]])
+def test_a_device_that_is_not_there_is_refused() -> None:
+    template, words = '<"placeholder":"text_a"> It was <"mask"> .', "x: the; y: a"
+    for device in ("cuda:97", "no such device"):
+        with pytest.raises(PromptDSLError, match="PD514"):
+            PromptClassifier(template, words, "pocket-mlm", device=device).predict(["a"])
+        with pytest.raises(PromptDSLError, match="PD514"):
+            PromptClassifier(template, words, tiny("bert"), device=device).predict(["a"])
+
+
+def test_a_tokenizer_that_is_none_is_refused() -> None:
+    with pytest.raises(PromptDSLError, match="PD501"):
+        as_language_model((tiny("bert")[0], "bert-base-uncased"))
+
+
+@pytest.mark.parametrize("bad", [5, None, ("only one",), [1, 2, 3], ("a model", "a tokenizer")])
 def test_what_is_no_model_is_refused(bad: object) -> None:
     with pytest.raises(PromptDSLError, match="PD511"):
         as_language_model(bad)

@@ -241,6 +241,13 @@ def test_top_words_are_the_models_own_likeliest() -> None:
     assert list(words) == [tokenizer.decode([i]).strip() for i in best.indices.tolist()]
 
 
+def test_special_tokens_among_the_top_words_are_called_by_their_names() -> None:
+    prompt = PromptModel(tiny("bert"), TEMPLATE, "x: the; y: a")
+    ((words,),) = prompt.top_words(TEXTS[:1], 900)
+    assert {"[MASK]", "[CLS]", "[SEP]", "[PAD]", "[UNK]"} <= {word for word, _ in words}
+    assert sum(p for _, p in words) == pytest.approx(1, abs=1e-5)
+
+
 def test_the_loss_is_the_cross_entropy_of_the_class_probabilities() -> None:
     prompt = PromptModel(tiny("bert"), TEMPLATE, "x: the; y: a; z: of")
     (batch,) = prompt.batches(TEXTS)

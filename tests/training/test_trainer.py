@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers as tf
@@ -50,6 +51,18 @@ def test_training_equals_a_loop_by_hand() -> None:
     assert found.keys() == by_hand.keys()
     for name, parameter in found.items():
         torch.testing.assert_close(parameter, by_hand[name], atol=1e-5, rtol=1e-4)
+
+
+def test_words_of_several_tokens_are_trained_in_several_passes() -> None:
+    """The loss that is trained is the cross-entropy of the probabilities that are predicted."""
+    words = {"x": ["the film", "the"], "y": ["a"]}
+    model = PromptModel(still(), TEMPLATE, words, tune="full")
+    assert len(model.layouts) == 2
+    before = -np.log(np.exp(model.predict_log_proba(TEXTS))[range(4), LABELS]).mean()
+    train(model, TEXTS, LABELS, TrainingSettings(learning_rate=3e-3, epochs=30, batch_size=4))
+    found = model.predict_log_proba(TEXTS)
+    assert -found[range(4), LABELS].mean() < before / 4
+    assert found.argmax(1).tolist() == LABELS
 
 
 def test_a_frozen_model_has_nothing_to_train() -> None:
