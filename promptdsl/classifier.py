@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
 
 from promptdsl.encoding.rows import as_rows
 from promptdsl.errors import fail, printable
@@ -65,7 +66,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         learning_rate: float = 5e-5,
         epochs: int = 10,
         train_batch_size: int = 8,
-        random_state: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
         self.template = template
@@ -103,7 +104,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         order = np.argsort(classes)
         bias: NDArray[np.float64] | None = None
         if self.tune == "full":
-            model = train(self._new_model("full"), rows, wanted.tolist(), self._settings())
+            settings = self._settings()
+            model = train(self._new_model("full"), rows, wanted.tolist(), settings)
         else:
             bias = fit_class_bias(model.predict_log_proba(rows, batch_size=self.batch_size), wanted)
         self.prompt_model_ = model
@@ -176,9 +178,14 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             learning_rate=self.learning_rate,
             epochs=self.epochs,
             batch_size=self.train_batch_size,
-            seed=self.random_state or 0,
+            seed=self._seed(),
             verbose=self.verbose,
         )
+
+    def _seed(self) -> int:
+        if self.random_state is None or isinstance(self.random_state, (int, np.integer)):
+            return int(self.random_state or 0)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def __sklearn_is_fitted__(self) -> bool:
         """Always: a verbalizer's labels are enough to predict."""
@@ -198,6 +205,13 @@ def _match_labels(y: Any, labels: Sequence[str]) -> tuple[NDArray[np.int64], NDA
 
     Raises TrainingError PD701 for a label that the verbalizer does not have.
     """
+    if isinstance(y, (str, bytes)) or not isinstance(y, Iterable):
+        fail(
+            "PD701",
+            f"labels cannot be read from {type(y).__name__}",
+            help="give a list, one label for each row",
+            origin="y",
+        )
     given = [v.item() if isinstance(v, np.generic) else v for v in y]
     place = {label: i for i, label in enumerate(labels)}
     for row, value in enumerate(given):

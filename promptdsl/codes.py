@@ -689,6 +689,7 @@ _TRAINING = (
         "Lower the learning rate, or train in float32.",
     ),
     Code("PD704", "nothing to train", "No parameter of the model may learn.", "Say what may learn with tune."),
+    Code("PD705", "a setting that training cannot use", "A number is out of its range.", "Give one in the range."),
 )
 
 _FILES = (

@@ -120,7 +120,12 @@ def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageM
     check_device(device)
     dtypes = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if dtype not in dtypes:
-        fail("PD514", f'unknown dtype "{printable(dtype, 40)}"', help=f"use one of {', '.join(dtypes)}", origin="dtype")
+        fail(
+            "PD514",
+            f'unknown dtype "{printable(str(dtype), 40)}"',
+            help=f"use one of {', '.join(dtypes)}",
+            origin="dtype",
+        )
     path = str(resources.files("promptdsl") / "pocket" / POCKET[name]) if name in POCKET else name
     local = name in POCKET or Path(path).is_dir()
     # From the cache alone where there is no network: a client would retry for half a minute before it says so.
@@ -158,7 +163,7 @@ def check_device(device: str | None) -> None:
     import torch
 
     try:
-        torch.empty(0, device=device)
+        torch.empty(1, device=device).item()  # a device without memory of its own, such as "meta", cannot do this
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).split("\n")[0]
         remedy = 'use "cpu", or a device that is there'

@@ -11,6 +11,7 @@ from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.encoding.encoder import default_layout, lay_out, tokenize
 from promptdsl.encoding.rows import as_rows
 from promptdsl.encoding.tokenizer import TextTokenizer
+from promptdsl.errors import fail
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import batches
 
@@ -37,6 +38,8 @@ def top_words(
         max_length: the most positions of an input.
         batch_size, budget: the most rows and the most tokens of a forward pass.
     """
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        fail("PD505", f"k must be a whole number ≥ 1, not {k!r}", origin="k")
     tokens = tokenize(program, as_rows(rows), max_length=max_length)
     encoded = [[e] for e in lay_out(tokens, default_layout(program))]
     found: list[list[list[tuple[str, float]]]] = [[] for _ in encoded]

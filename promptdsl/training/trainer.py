@@ -39,6 +39,28 @@ class TrainingSettings:
     seed: int = 0
     verbose: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise TrainingError PD705 for a value that training cannot use."""
+        whole = {"epochs": self.epochs, "batch_size": self.batch_size, "steps": 1 if self.steps is None else self.steps}
+        real = {
+            "learning_rate": (self.learning_rate, math.inf),
+            "warmup": (self.warmup, 1),
+            "weight_decay": (self.weight_decay, math.inf),
+        }
+        for name, value in whole.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                fail(
+                    "PD705", f"{name} must be a whole number ≥ 1, not {value!r}", help="give such a number", origin=name
+                )
+        for name, (number, most) in real.items():
+            if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number <= most:
+                fail(
+                    "PD705",
+                    f"{name} must be a number from 0 to {most}, not {number!r}",
+                    help="give such a number",
+                    origin=name,
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class _Example:

@@ -105,6 +105,37 @@ def test_bad_input_is_refused_and_changes_nothing(lm: LanguageModel, texts: Any,
     np.testing.assert_array_equal(classifier.predict_proba(TEXTS), before)
 
 
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"max_length": "x"}, "PD505"),
+        ({"max_length": -1}, "PD505"),
+        ({"max_length": 5}, "PD504"),  # the template alone takes 6
+        ({"batch_size": 0}, "PD505"),
+        ({"tune": "half"}, "PD516"),
+        ({"tune": "full", "epochs": 0}, "PD705"),
+        ({"tune": "full", "epochs": "2"}, "PD705"),
+        ({"tune": "full", "learning_rate": -1}, "PD705"),
+        ({"tune": "full", "train_batch_size": True}, "PD705"),
+    ],
+)
+def test_parameters_that_mean_nothing_are_refused(lm: LanguageModel, options: dict[str, Any], code: str) -> None:
+    with pytest.raises(PromptDSLError) as caught:
+        PromptClassifier(TEMPLATE, VERBALIZER, lm, **options).fit(TEXTS, LABELS)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("labels", ["pos", 5, None])
+def test_labels_that_are_no_list_are_refused(lm: LanguageModel, labels: Any) -> None:
+    with pytest.raises(PromptDSLError, match="PD701"):
+        PromptClassifier(TEMPLATE, VERBALIZER, lm).fit(TEXTS, labels)
+
+
+def test_no_words_are_not_the_top_words(lm: LanguageModel) -> None:
+    with pytest.raises(PromptDSLError, match="PD505"):
+        PromptClassifier(TEMPLATE, VERBALIZER, lm).top_words(TEXTS, 0)
+
+
 def test_scikit_learn_s_contract(lm: LanguageModel) -> None:
     classifier = PromptClassifier(TEMPLATE, VERBALIZER, lm, max_length=40, random_state=3)
     assert is_classifier(classifier)
@@ -150,6 +181,8 @@ def test_tuning_the_whole_model_learns_and_leaves_the_original_alone(lm: Languag
     tuned = PromptClassifier(TEMPLATE, VERBALIZER, lm, **options).fit(TEXTS, LABELS)
     assert tuned.score(TEXTS, LABELS) == 1.0
     again = PromptClassifier(TEMPLATE, VERBALIZER, lm, **options).fit(TEXTS, LABELS)
+    seeded = {**options, "random_state": np.random.RandomState(5), "epochs": 1}
+    PromptClassifier(TEMPLATE, VERBALIZER, lm, **seeded).fit(TEXTS, LABELS)
     np.testing.assert_array_equal(tuned.predict_proba(TEXTS), again.predict_proba(TEXTS))
     assert all(torch.equal(a, b) for a, b in zip(before, lm.model.parameters(), strict=True))
     assert torch.equal(state[0], torch.random.get_rng_state()) and (state[1] == np.random.get_state()[1]).all()
