@@ -39,7 +39,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             are loaded once however many classifiers use them.
         tune: "prompt" or "full".
         max_length: the most positions of an input; by default what the language model takes.
-        dtype: "auto" (float32), "float32", "bfloat16" or "float16", for names and folders.
+        dtype: "auto" (float32 for names and folders, else the model's own), "float32", "bfloat16" or "float16".
         device: a torch device; CPU by default.
         batch_size: rows of a forward pass in prediction, at most.
         learning_rate, epochs, train_batch_size: of `tune="full"`.
@@ -159,7 +159,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.tune not in ("prompt", "full"):
             fail("PD516", f'tune is "prompt" or "full", not {self.tune!r}', origin="tune")
         lm = self._language_model()
-        key = (Template(self.template), Verbalizer(self.verbalizer), self.max_length, self.device)
+        key = (Template(self.template), Verbalizer(self.verbalizer), self.max_length, self.dtype, self.device)
         with _lock:
             if key not in lm.built:
                 if len(lm.built) >= KEPT:
@@ -169,9 +169,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _new_model(self, tune: str) -> PromptModel:
         lm = self._language_model()
-        return PromptModel(
-            lm, self.template, self.verbalizer, tune=tune, max_length=self.max_length, device=self.device
-        )
+        options: dict[str, Any] = {"max_length": self.max_length, "dtype": self.dtype, "device": self.device}
+        return PromptModel(lm, self.template, self.verbalizer, tune=tune, **options)
 
     def _settings(self) -> TrainingSettings:
         return TrainingSettings(

@@ -27,13 +27,20 @@ class Backbone(nn.Module):
     tried out once, single rows of it can be asked for; else all rows are computed and some kept.
     """
 
-    def __init__(self, lm: LanguageModel, *, trainable: bool = False, device: torch.device | str | None = None) -> None:
+    def __init__(
+        self,
+        lm: LanguageModel,
+        *,
+        trainable: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         model = lm.model
         if model.get_output_embeddings() is None or model.base_model is model:
             fail("PD515", f"{type(model).__name__} has no language-modelling head", help="load it with its LM head")
         self.trainable = trainable
-        self.lm = _view(model, trainable, device)
+        self.lm = _view(model, trainable, device, dtype)
         self._pieces: dict[str, nn.Module] = {}  # not registered: they share the parameters of `lm`
         self._pieces["features"], self._pieces["logits"] = _heads(self.lm)
         self._accepted = set(inspect.signature(self.lm.base_model.forward).parameters)
@@ -86,24 +93,27 @@ class Backbone(nn.Module):
 
     @torch.no_grad()
     def _tried_out(self) -> bool:
-        """Whether rows of the output matrix alone give the logits that the whole head gives."""
+        """Whether rows of the output matrix alone give the logits that the whole head gives.
+
+        Tried on small and on huge states: what squashes large logits (Gemma 2) leaves small ones nearly alone.
+        """
         head = self.lm.get_output_embeddings()
-        weight = getattr(head, "weight", None)
-        if type(head) is not nn.Linear or weight is None:
+        if type(head) is not nn.Linear:
             return False
-        width = (
-            self.lm.get_input_embeddings().weight.shape[1]
-            if not hasattr(self.lm.config, "hidden_size")
-            else self.lm.config.hidden_size
-        )
+        weight = head.weight
         generator = torch.Generator().manual_seed(0)
-        states = torch.randn(3, width, generator=generator).to(weight.device, weight.dtype)
+        states = torch.randn(2, self.lm.config.hidden_size, generator=generator).to(weight.device, weight.dtype)
+        tokens = torch.arange(weight.shape[0], device=weight.device)
+        allowed = max(1e-3, 4 * torch.finfo(weight.dtype).eps)
         self.restrictable = True
         try:
-            tokens = torch.arange(weight.shape[0], device=weight.device)
-            return torch.allclose(self.rows(states, tokens), self.logits(states), atol=1e-4, rtol=1e-3)
-        except (RuntimeError, ValueError, TypeError):
+            for scale in (1, 1e2, 1e4):
+                found, whole = self.rows(states * scale, tokens), self.logits(states * scale)
+                if not (found - whole).abs().max() <= allowed * whole.abs().max():
+                    return False
+        except (RuntimeError, ValueError, TypeError, AttributeError):
             return False
+        return True
 
 
 class _Given(nn.Module):
@@ -123,11 +133,11 @@ def _through(head: nn.Module, states: Tensor) -> Tensor:
     return out[0]
 
 
-def _view(model: nn.Module, trainable: bool, device: torch.device | str | None) -> Any:
+def _view(model: nn.Module, trainable: bool, device: torch.device | str | None, dtype: torch.dtype | None) -> Any:
     """New modules around the same tensors (frozen), or around copies of them (trainable)."""
     memo: dict[int, Any] = {}
     for parameter in model.parameters():
-        tensor = parameter.detach().to(device) if device is not None else parameter.detach()
+        tensor = parameter.detach().to(device=device, dtype=dtype if parameter.is_floating_point() else None)
         if trainable:
             tensor = tensor.clone()
         memo[id(parameter)] = nn.Parameter(tensor, requires_grad=trainable and tensor.is_floating_point())

@@ -113,19 +113,11 @@ def load(
 
 @lru_cache(maxsize=4)
 def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageModel:
-    import torch
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
     check_device(device)
-    dtypes = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if dtype not in dtypes:
-        fail(
-            "PD514",
-            f'unknown dtype "{printable(str(dtype), 40)}"',
-            help=f"use one of {', '.join(dtypes)}",
-            origin="dtype",
-        )
+    wanted = torch_dtype(dtype) or torch_dtype("float32")
     path = str(resources.files("promptdsl") / "pocket" / POCKET[name]) if name in POCKET else name
     local = name in POCKET or Path(path).is_dir()
     # From the cache alone where there is no network: a client would retry for half a minute before it says so.
@@ -138,9 +130,9 @@ def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageM
         classes = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM}
         with _silent(local):
             model, report = classes[family].from_pretrained(
-                path, config=config, dtype=dtypes[dtype], use_safetensors=True, output_loading_info=True, **options
+                path, config=config, dtype=wanted, use_safetensors=True, output_loading_info=True, **options
             )
-        model = model.to(torch.device(device)).eval()
+        model = model.to(device).eval()
     except PromptDSLError:
         raise
     except (
@@ -156,6 +148,21 @@ def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageM
         _cannot_load(name, e)
     _check_complete(name, report)
     return LanguageModel(model, tokenizer, family, name, text_tokenizer(tokenizer))
+
+
+def torch_dtype(name: str) -> Any:
+    """The torch type of a name; None for "auto". Raises ModelError PD514 for any other."""
+    import torch
+
+    known = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name not in known:
+        fail(
+            "PD514",
+            f'unknown dtype "{printable(str(name), 40)}"',
+            help=f"use one of {', '.join(known)}",
+            origin="dtype",
+        )
+    return known[name]
 
 
 def check_device(device: str | None) -> None:

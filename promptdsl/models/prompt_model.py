@@ -20,7 +20,7 @@ from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch, batches
-from promptdsl.models.loading import as_language_model
+from promptdsl.models.loading import as_language_model, torch_dtype
 from promptdsl.models.top_words import top_words
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer, bind_words
 
@@ -54,7 +54,7 @@ class PromptModel(nn.Module):
         verbalizer: a Verbalizer, its text, or a mapping label → words.
         tune: "prompt" (the LM is frozen) or "full" (a copy of it can be trained).
         max_length: the most positions of an input; by default what the LM takes.
-        dtype, device: as for `load`; only for names and folders.
+        dtype, device: as for `load`; for a model that is there already "auto" keeps its own.
 
     Raises:
         PromptDSLError: PD1–PD5 for whatever is wrong with the two strings or does not go with the LM.
@@ -81,7 +81,7 @@ class PromptModel(nn.Module):
         self.max_length = length_limit(max_length, self.lm.max_positions)
         self.verbalizer = bind_verbalizer(self.label_words, self.program)
         self.layouts = tuple(Layout(fill) for fill in self.verbalizer.fills)
-        self.backbone = Backbone(self.lm, trainable=tune == "full", device=device)
+        self.backbone = Backbone(self.lm, trainable=tune == "full", device=device, dtype=torch_dtype(dtype))
         self._tables()
 
     _place_fill: Tensor
@@ -95,11 +95,13 @@ class PromptModel(nn.Module):
         readings, fills = self.verbalizer.readings, len(self.layouts)
         places = sorted({(r.fill, r.read) for r in readings})
         tokens = self.verbalizer.token_ids
+        place_of = {place: i for i, place in enumerate(places)}
+        column_of = {token: token if self.verbalizer.normalised else i for i, token in enumerate(tokens)}
         for name, values in {
             "_place_fill": [f for f, _ in places],
             "_place_read": [r for _, r in places],
-            "_term_place": [places.index((r.fill, r.read)) for r in readings],
-            "_term_token": [r.token if self.verbalizer.normalised else tokens.index(r.token) for r in readings],
+            "_term_place": [place_of[r.fill, r.read] for r in readings],
+            "_term_token": [column_of[r.token] for r in readings],
             "_token_ids": list(tokens),
         }.items():
             self.register_buffer(name, torch.tensor(values, device=self.backbone.device), persistent=False)

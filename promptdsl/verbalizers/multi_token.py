@@ -55,20 +55,18 @@ def plan_causal(
     flat = [[(tag, token) for tag, part in enumerate(parts) for token in part] for parts in words]
     # A context is what stands before the last token, and the tag that the last token belongs to.
     contexts = {(tuple(tokens[:-1]), tokens[-1][0]) for tokens in flat}
-    kept = sorted(c for c in contexts if not any(_covers(other, c) for other in contexts if other != c))
-    readings: list[Reading] = []
-    for number, tokens in enumerate(flat):
-        wanted = (tuple(tokens[:-1]), tokens[-1][0])
-        fill = next(i for i, c in enumerate(kept) if c == wanted or _covers(c, wanted))
-        readings += [Reading(number, fill, read, token, 1.0) for read, (_, token) in enumerate(tokens)]
+    on_the_way = {(c[:n], c[n][0]) for c, _ in contexts for n in range(len(c))}
+    kept = sorted(contexts - on_the_way)
+    pass_of: dict[tuple[tuple[tuple[int, int], ...], int], int] = {}
+    for number, (context, last) in enumerate(kept):
+        for read in ((context, last), *((context[:n], context[n][0]) for n in range(len(context)))):
+            pass_of.setdefault(read, number)
+    readings = tuple(
+        Reading(number, pass_of[tuple(tokens[:-1]), tokens[-1][0]], read, token, 1.0)
+        for number, tokens in enumerate(flat)
+        for read, (_, token) in enumerate(tokens)
+    )
     fills = tuple(
         tuple(tuple(token for at, token in context if at == tag) for tag in range(last + 1)) for context, last in kept
     )
-    return fills, tuple(readings)
-
-
-def _covers(larger: tuple[tuple[tuple[int, int], ...], int], smaller: tuple[tuple[tuple[int, int], ...], int]) -> bool:
-    """Whether what `smaller` needs can be read on the way through `larger`."""
-    context, last = smaller
-    longer = larger[0]
-    return len(longer) > len(context) and longer[: len(context)] == context and longer[len(context)][0] == last
+    return fills, readings

@@ -113,7 +113,9 @@ def bind_words(
     raise_all(found)
     plan = plan_causal if mask_id is None else plan_masked
     fills, readings = plan([w.parts for w in words], counts, mask_id)
-    where = [sorted((r.fill, r.read, r.weight) for r in readings if r.word == i) for i in range(len(words))]
+    where: list[list[tuple[int, int, float]]] = [[] for _ in words]  # in the order of reading, the same for all
+    for r in readings:
+        where[r.word].append((r.fill, r.read, r.weight))
     normalised = len(fills) > 1 or any(w != where[0] for w in where)
     return BoundVerbalizer(verbalizer, verbalizer.labels, tuple(words), fills, readings, normalised)
 

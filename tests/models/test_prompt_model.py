@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from typing import Any
 
@@ -12,6 +13,7 @@ from families import FAMILIES, tiny
 
 from promptdsl.errors import ModelError, PromptDSLError, VerbalizerError
 from promptdsl.models.prompt_model import PromptModel
+from promptdsl.verbalizers.multi_token import plan_causal
 
 TEXTS = ["A stirring, funny film", "the plot is dull", "I would see it again and again, said the man in the hat", "No."]
 TEMPLATE = '<"placeholder":"text_a"> It was <"mask"> .'
@@ -281,6 +283,33 @@ def test_a_head_that_ends_in_more_than_a_linear_map_is_computed_whole() -> None:
     assert [len(w.parts[0]) for w in prompt.verbalizer.words] == [1, 1]
     ids = [prompt.verbalizer.words[i].parts[0][0] for i in range(2)]
     np.testing.assert_allclose(prompt.predict_log_proba(TEXTS[:1])[0], logits[ids].log_softmax(-1), atol=1e-5)
+
+
+def test_a_head_that_squashes_only_large_logits_is_found_out_on_small_weights_too() -> None:
+    model, tokenizer = tiny("gemma2")
+    small = copy.deepcopy(model)
+    with torch.no_grad():
+        small.get_output_embeddings().weight.mul_(0.01)
+    assert not PromptModel((small, tokenizer), TEMPLATE, words_of("gemma2")).backbone.restrictable
+
+
+def test_a_dtype_is_kept_to_whatever_the_model_was_given_in() -> None:
+    model, tokenizer = tiny("bert")
+    half = copy.deepcopy(model).half()
+    words = words_of("bert")
+    found = PromptModel((half, tokenizer), TEMPLATE, words, dtype="float32").predict_log_proba(TEXTS)
+    expected = PromptModel((copy.deepcopy(half).float(), tokenizer), TEMPLATE, words).predict_log_proba(TEXTS)
+    np.testing.assert_array_equal(found, expected)
+    assert next(half.parameters()).dtype == torch.float16
+
+
+def test_many_label_words_are_bound_in_time_that_grows_with_them() -> None:
+    """Fifty thousand tokens of words: a plan that compared each with each would not end here."""
+    single = [((i,),) for i in range(30_000)]
+    several = [((i, i + 1, i + 2),) for i in range(0, 30_000, 3)]
+    fills, readings = plan_causal([*single, *several], [None], None)
+    assert len(fills) == len(several) and len(readings) == 60_000
+    assert readings[30_000 - 1].read == 0 and {r.read for r in readings} == {0, 1, 2}
 
 
 @pytest.mark.parametrize(
