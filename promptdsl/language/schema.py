@@ -3,79 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
-__all__ = ["ITEM_KINDS", "STEP_KINDS", "TEMPLATE_KINDS", "AttributeSpec", "KindSpec", "Type", "Value"]
+from promptdsl.language.kinds import LONGEST, AttributeSpec, KindSpec, Scalar, Type, Value
 
-Scalar = str | int | float | bool | None
-Value = Scalar | tuple[Scalar, ...]
-
-
-_IN_WORDS = {
-    "null": "nothing",
-    "text": "a text",
-    "integer": "an integer",
-    "number": "a number",
-    "boolean": "true or false",
-    "texts": "a list of texts",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """What values are allowed: any of the named types, within the bounds or choices.
-
-    `names` ⊆ {"null", "text", "integer", "number", "boolean", "texts"}; `least`/`most` bound numbers;
-    `choices` closes a text (a choice that ends with ":" takes any text after it); `filled` forbids empty text;
-    `filters` says that the texts are filters of `filters.FILTERS`.
-    """
-
-    names: tuple[str, ...]
-    least: float | None = None
-    most: float | None = None
-    choices: tuple[str, ...] = ()
-    filled: bool = True
-    filters: bool = False
-
-    def __str__(self) -> str:
-        if self.choices:
-            return " or ".join(f'"{c}…"' if c.endswith(":") else f'"{c}"' for c in self.choices)
-        shown = [_IN_WORDS[name] + (self._bounds() if name in ("integer", "number") else "") for name in self.names]
-        return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
-
-    def _bounds(self) -> str:
-        if self.least is None:
-            return ""
-        return f" ≥ {self.least:g}" if self.most is None else f" from {self.least:g} to {self.most:g}"
-
-
-@dataclass(frozen=True, slots=True)
-class AttributeSpec:
-    """One attribute: its type, the value if it is not written, and a sentence for people."""
-
-    type: Type
-    default: Value
-    doc: str
-
-
-@dataclass(frozen=True, slots=True)
-class KindSpec:
-    """One kind of tag: what its value may be, its attributes, and a sentence for people."""
-
-    name: str
-    value: Type
-    doc: str
-    example: str
-    attributes: Mapping[str, AttributeSpec] = field(default_factory=lambda: MappingProxyType({}))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A read-only mapping cannot be pickled or deep-copied; a plain one can.
-        return KindSpec, (self.name, self.value, self.doc, self.example, dict(self.attributes))
-
-
-LONGEST = 1024  # soft tokens, prefix positions or mask tokens of one template
+__all__ = [
+    "ITEM_KINDS",
+    "LONGEST",
+    "RELATIONS",
+    "STEP_KINDS",
+    "TEMPLATE_KINDS",
+    "AttributeSpec",
+    "KindSpec",
+    "Scalar",
+    "Type",
+    "Value",
+]
 
 _NULL_OR_COUNT = Type(("null", "integer"), least=1, most=LONGEST)
 _COUNT = Type(("integer",), least=1, most=LONGEST)
@@ -157,6 +100,25 @@ _TEMPLATE = (
         '<"special":"sep">',
     ),
     KindSpec(
+        "demos",
+        _COUNT,
+        "solved examples from the fitted rows: this template, with a label word at the mask",
+        '<"demos":4>',
+        MappingProxyType(
+            {
+                "select": AttributeSpec(
+                    Type(("text",), choices=("class", "nearest")),
+                    "class",
+                    "drawn evenly from the classes, or the rows whose mask states are nearest",
+                ),
+                "separator": AttributeSpec(Type(("text",), filled=False), "\n", "the text after each example"),
+                "draws": AttributeSpec(
+                    Type(("integer",), least=1, most=100), 1, "how many draws are averaged in prediction"
+                ),
+            }
+        ),
+    ),
+    KindSpec(
         "text",
         Type(("text",), filled=False),
         "fixed text, with JSON escapes",
@@ -165,6 +127,152 @@ _TEMPLATE = (
     ),
 )
 
+RELATIONS = (
+    "synonym",
+    "similar",
+    "also",
+    "hyponym",
+    "hypernym",
+    "instance",
+    "part",
+    "derivation",
+    "attribute",
+    "antonym",
+)
+
+_WHOLE = Type(("integer",), least=1, most=10_000)
+_LIMIT = AttributeSpec(_WHOLE, 50, "the most words that it gives")
+
+_ITEMS = (
+    KindSpec(
+        "wordnet",
+        _TEXT,
+        "WordNet relatives of a word: label words made from knowledge",
+        '<"wordnet":"good">',
+        MappingProxyType(
+            {
+                "depth": AttributeSpec(Type(("integer",), least=1, most=5), 1, "how many relations a word may be away"),
+                "relations": AttributeSpec(
+                    Type(("texts",), choices=RELATIONS),
+                    ("synonym", "similar", "hyponym", "derivation"),
+                    "which relations",
+                ),
+                "pos": AttributeSpec(
+                    Type(("null", "text"), choices=("n", "v", "a", "r")), None, "noun, verb, adjective or adverb; any"
+                ),
+                "senses": AttributeSpec(_WHOLE, 3, "how many of the word's senses, the commonest first"),
+                "limit": _LIMIT,
+                "lang": AttributeSpec(_TEXT, "eng", "the language of the words, as Open Multilingual Wordnet names it"),
+            }
+        ),
+    ),
+    KindSpec(
+        "words",
+        _TEXT,
+        "label words from a TSV or JSON file: seed, word and, if there is one, a score",
+        '<"words":"related.tsv","of":"sports">',
+        MappingProxyType(
+            {"of": AttributeSpec(_TEXT, None, "the seed whose words are taken; by default the label"), "limit": _LIMIT}
+        ),
+    ),
+    KindSpec(
+        "neighbors",
+        _TEXT,
+        "the tightest groups of the language model's own tokens around seed words (separated by blanks)",
+        '<"neighbors":"good great","groups":2>',
+        MappingProxyType(
+            {
+                "groups": AttributeSpec(_WHOLE, 2, "how many groups of tokens"),
+                "limit": AttributeSpec(_WHOLE, 20, "the most words that it gives"),
+            }
+        ),
+    ),
+    KindSpec(
+        "auto",
+        _WHOLE,
+        "label words found from labelled rows: n for each class",
+        '<"auto":5>',
+        MappingProxyType(
+            {
+                "method": AttributeSpec(
+                    Type(("text",), choices=("llr", "ce", "likelihood")),
+                    "llr",
+                    "PETAL's likelihood ratio, its cross-entropy form, or LM-BFF's search",
+                ),
+                "candidates": AttributeSpec(
+                    Type(("integer",), least=1), 1000, "tokens that are looked at, for each class"
+                ),
+            }
+        ),
+    ),
+    KindSpec("soft", _TEXT, "a trainable row of the LM head that starts at a word's", '<"soft":"good">'),
+    KindSpec(
+        "cluster",
+        _WHOLE,
+        "abstract label words: n prototypes, clustered from the mask states of labelled rows",
+        '<"cluster":3>',
+        MappingProxyType(
+            {
+                "score": AttributeSpec(
+                    Type(("text",), choices=("nearest", "mean")),
+                    "nearest",
+                    "similarity to the nearest prototype, or to all",
+                ),
+            }
+        ),
+    ),
+    KindSpec(
+        "prototype",
+        Type(("integer",), least=1, most=4096),
+        "one prototype in a learnt space of n dimensions (ProtoVerb)",
+        '<"prototype":64>',
+        MappingProxyType(
+            {
+                "epochs": AttributeSpec(Type(("integer",), least=1), 30, "passes over the labelled rows"),
+                "learning_rate": AttributeSpec(Type(("number",), least=0), 0.01, "of Adam"),
+            }
+        ),
+    ),
+    KindSpec("meta", _TEXT, "a label word taken from the row: a column", '<"meta":"choice1">'),
+)
+
+_STEPS = (
+    KindSpec(
+        "refine",
+        Type(("texts",), choices=("writable", "single", "duplicates", "frequency", "relevance")),
+        "which expanded label words are kept, step after step (KPT)",
+        '<"refine":["duplicates","frequency","relevance"]>',
+        MappingProxyType(
+            {
+                "fraction": AttributeSpec(
+                    Type(("number",), least=0, most=0.99),
+                    0.5,
+                    "share of the vocabulary that is too rare, for frequency",
+                ),
+                "keep": AttributeSpec(_WHOLE, 1, "words that a class keeps at least"),
+            }
+        ),
+    ),
+    KindSpec(
+        "calibrate",
+        Type(("text",), choices=("contextual", "pmi", "support", "batch")),
+        "what is subtracted from the scores: what content-free inputs or given rows say anyway",
+        '<"calibrate":"contextual">',
+    ),
+    KindSpec(
+        "pool",
+        Type(("text",), choices=("mean", "max", "sum", "learned")),
+        "how the scores of a class's words become one",
+        '<"pool":"mean">',
+    ),
+    KindSpec(
+        "tokens",
+        Type(("text",), choices=("joint", "sequential", "first", "mean", "max")),
+        "how a word of several tokens is scored",
+        '<"tokens":"joint">',
+    ),
+)
+
 TEMPLATE_KINDS: Mapping[str, KindSpec] = MappingProxyType({k.name: k for k in _TEMPLATE})
-ITEM_KINDS: Mapping[str, KindSpec] = MappingProxyType({})
-STEP_KINDS: Mapping[str, KindSpec] = MappingProxyType({})
+ITEM_KINDS: Mapping[str, KindSpec] = MappingProxyType({k.name: k for k in _ITEMS})
+STEP_KINDS: Mapping[str, KindSpec] = MappingProxyType({k.name: k for k in _STEPS})

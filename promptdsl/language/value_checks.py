@@ -72,6 +72,8 @@ def check_value(pair: Pair, owner: str, allowed: Type, findings: Findings, examp
     elif isinstance(value, tuple) and allowed.filters:
         for written, item_place in zip(value, pair.item_spans, strict=True):
             _check_filter(str(written), item_place, findings)
+    elif isinstance(value, tuple):
+        _check_texts(value, pair, owner, allowed, findings, example)
 
 
 def _is(value: Value, name: str) -> bool:
@@ -123,6 +125,8 @@ def _unquoted(text: str, allowed: Type) -> str:
 
 
 def _sample(allowed: Type) -> str:
+    if allowed.choices and "texts" in allowed.names:
+        return scalar(allowed.choices[:2])
     if allowed.choices:
         return scalar(allowed.choices[0])
     samples: dict[str, Value] = {"text": "…", "integer": 5, "number": 0.5, "boolean": True, "texts": ("strip", "lower")}
@@ -138,6 +142,17 @@ def _check_range(value: float, owner: str, allowed: Type, place: Span, findings:
     elif allowed.most is not None and value > allowed.most:
         advice = f"write {allowed.most:g} or less"
         findings.add("PD204", f"{quoted(owner)} is too large: {value}", place, f"at most {allowed.most:g}", advice)
+
+
+def _check_texts(
+    value: tuple[Value, ...], pair: Pair, owner: str, allowed: Type, findings: Findings, example: str
+) -> None:
+    """Each text of a list by itself, against the same choices."""
+    if allowed.filled and not value:
+        advice = f"for example {example}" if example else f"for example {scalar(owner)}:{_sample(allowed)}"
+        findings.add("PD211", f"{quoted(owner)} is an empty list", pair.value_span, "nothing in the list", advice)
+    for written, place in zip(value, pair.item_spans, strict=True):
+        _check_text(str(written), owner, allowed, place, findings, example)
 
 
 def _check_text(value: str, owner: str, allowed: Type, place: Span, findings: Findings, example: str) -> None:
