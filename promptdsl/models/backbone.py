@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -90,6 +91,25 @@ class Backbone(nn.Module):
         features = _through(self._pieces["features"], states)
         bias = None if head.bias is None else head.bias[token_ids]
         return nn.functional.linear(features, head.weight[token_ids], bias)
+
+    def features(self, states: Tensor) -> Tensor:
+        """What enters the output matrix: (n, hidden) → (n, width of the output matrix)."""
+        return _through(self._pieces["features"], states)
+
+    @torch.no_grad()
+    def output_rows(self, words: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Rows of the output matrix, (words, width), and biases, (words,), as float32; a word's tokens are averaged."""
+        head = self.lm.get_output_embeddings()
+        weight, bias = head.weight, getattr(head, "bias", None)
+        rows = [weight[list(ids)].float().mean(0) for ids in words]
+        offsets = [weight.new_zeros((), dtype=torch.float32) if bias is None else bias[list(w)].float().mean() for w in words]
+        none = weight.new_zeros(0, weight.shape[1], dtype=torch.float32)
+        return (torch.stack(rows), torch.stack(offsets)) if words else (none, none.sum(1))
+
+    def input_embeddings(self) -> Tensor:
+        """The embedding matrix of the vocabulary, (vocabulary, width), as float32."""
+        weight: Tensor = self.lm.get_input_embeddings().weight
+        return weight.detach().float()
 
     @torch.no_grad()
     def _tried_out(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers.utils.generic import ModelOutput
 
-from promptdsl.encoding.compiler import MaskSlot, SoftSlot, TokenProgram, bind
-from promptdsl.encoding.encoder import Encoding, Layout, lay_out, tokenize
+from promptdsl.encoding.compiler import SoftSlot, TokenProgram, bind
+from promptdsl.encoding.encoder import Encoding, Layout, RowTokens, lay_out, tokenize
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch, batches
+from promptdsl.models.content_free import calibrate_without_rows
 from promptdsl.models.loading import as_language_model, torch_dtype
+from promptdsl.models.resolving import bind_verbalizer, resolve
 from promptdsl.models.top_words import top_words
-from promptdsl.verbalizers.verbalizer import BoundVerbalizer, bind_words
+from promptdsl.models.unfitted import refuse_unfitted, unfitted
+from promptdsl.verbalizers.head import Observations, VerbalizerHead
+from promptdsl.verbalizers.losses import class_loss
+from promptdsl.verbalizers.verbalizer import BoundWord
 
 __all__ = ["PromptModel", "PromptOutput", "bind_verbalizer", "length_limit"]
 
@@ -55,6 +60,14 @@ class PromptModel(nn.Module):
         tune: "prompt" (the LM is frozen) or "full" (a copy of it can be trained).
         max_length: the most positions of an input; by default what the LM takes.
         dtype, device: as for `load`; for a model that is there already "auto" keeps its own.
+        multi_label: a row may have any number of labels; a class is then judged by itself (a sigmoid a class).
+        backbone: one that was built for this language model already.
+
+    Attributes:
+        label_words: the verbalizer as it was written.
+        verbalizer: what it was bound to; `verbalizer.verbalizer` has expanded label words in place of their tags.
+        head: what can be fitted of a verbalizer: priors, weights, soft rows, prototypes, biases.
+        unfitted: what of the two strings needs rows that it has not seen yet.
 
     Raises:
         PromptDSLError: PD1–PD5 for whatever is wrong with the two strings or does not go with the LM.
@@ -70,6 +83,8 @@ class PromptModel(nn.Module):
         max_length: int | None = None,
         dtype: str = "auto",
         device: str | None = None,
+        multi_label: bool = False,
+        backbone: Backbone | None = None,
     ) -> None:
         super().__init__()
         if tune not in ("prompt", "full"):
@@ -79,10 +94,17 @@ class PromptModel(nn.Module):
         self.program = bind(self.template, self.lm.text, family=self.lm.family)
         _check_slots(self.program)
         self.max_length = length_limit(max_length, self.lm.max_positions)
-        self.verbalizer = bind_verbalizer(self.label_words, self.program)
+        self.multi_label = multi_label
+        trainable = tune == "full"
+        self.backbone = backbone or Backbone(self.lm, trainable=trainable, device=device, dtype=torch_dtype(dtype))
+        self.verbalizer = resolve(self.label_words, self.program, self.backbone)
         self.layouts = tuple(Layout(fill) for fill in self.verbalizer.fills)
-        self.backbone = Backbone(self.lm, trainable=tune == "full", device=device, dtype=torch_dtype(dtype))
+        rows, bias = self.backbone.output_rows([_starts(w) for w in self.verbalizer.soft])
+        self.head = VerbalizerHead(self.verbalizer, rows, bias).to(self.backbone.device)
         self._tables()
+        self.unfitted: set[str] = unfitted(self.verbalizer)
+        if not self.unfitted:
+            calibrate_without_rows(self)
 
     _place_fill: Tensor
     _place_read: Tensor
@@ -104,7 +126,8 @@ class PromptModel(nn.Module):
             "_term_token": [column_of[r.token] for r in readings],
             "_token_ids": list(tokens),
         }.items():
-            self.register_buffer(name, torch.tensor(values, device=self.backbone.device), persistent=False)
+            table = torch.tensor(values, dtype=torch.long, device=self.backbone.device)
+            self.register_buffer(name, table, persistent=False)
         self._fills = fills
 
     @property
@@ -125,20 +148,30 @@ class PromptModel(nn.Module):
         Args:
             input_ids, attention_mask, token_type_ids: (batch · layouts, length), a row's layouts side by side.
             reads: (batch · layouts, reads) positions to read, as `PromptBatch` has them.
-            labels: (batch,) class numbers; with them the output has a loss.
+            labels: (batch,) class numbers, or (batch, classes) of 0 and 1 for `multi_label`; with them the output has
+                a loss.
         """
+        seen = self.observe_batch(input_ids, attention_mask, reads, token_type_ids)
+        logits = self.head(seen)
+        loss = None if labels is None else class_loss(logits, labels, self.multi_label)
+        return PromptOutput(loss=loss, logits=logits, word_scores=self.head.word_scores(seen))
+
+    def observe_batch(
+        self, input_ids: Tensor, attention_mask: Tensor, reads: Tensor, token_type_ids: Tensor | None = None
+    ) -> Observations:
+        """What the language model says at the masks of a batch; the tensors are those of `forward`."""
         states = self.backbone.states(input_ids, attention_mask, token_type_ids)
         lines = torch.arange(len(reads), device=reads.device)[:, None]
         picked = states[lines, reads]
         picked = picked.reshape(-1, self._fills, *picked.shape[1:])  # (batch, layouts, reads, hidden)
         places = picked[:, self._place_fill, self._place_read]  # (batch, places, hidden)
-        word_scores = self.verbalizer.word_scores(self._token_scores(places))
-        logits = self.verbalizer.class_logits(word_scores).log_softmax(-1)
-        loss = None if labels is None else nn.functional.nll_loss(logits, labels)
-        return PromptOutput(loss=loss, logits=logits, word_scores=word_scores)
+        words = self.verbalizer.word_scores(self._token_scores(places))
+        return Observations(words, *self._at_rest(picked))
 
     def _token_scores(self, places: Tensor) -> Tensor:
         """(batch, places, hidden) → (batch, terms): what the verbalizer reads, with no more of the head than needed."""
+        if not len(self._token_ids):
+            return places.new_zeros(len(places), 0, dtype=torch.float32)
         flat = places.flatten(0, 1)
         if self.verbalizer.normalised:
             scores = self.backbone.logits(flat).float().log_softmax(-1)
@@ -147,10 +180,53 @@ class PromptModel(nn.Module):
         scores = scores.reshape(*places.shape[:2], -1)
         return scores[:, self._term_place, self._term_token]
 
+    def _at_rest(self, picked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mask states, features and normaliser, as `Observations` has them: (batch, layouts, reads, hidden) →."""
+        batch, fill = len(picked), self.verbalizer.state_fill
+        none = picked.new_zeros(batch, 0, dtype=torch.float32)
+        if fill is None:
+            return none, none, none.new_zeros(batch)
+        states = picked[:, fill, : self._rest_reads]
+        features, normaliser = none, none.new_zeros(batch)
+        if self.verbalizer.soft:
+            features = self.backbone.features(states[:, 0]).float()
+            if self.verbalizer.normalised:
+                normaliser = self.backbone.logits(states[:, 0]).float().logsumexp(-1)
+        return states.flatten(1).float(), features, normaliser
+
+    @property
+    def _rest_reads(self) -> int:
+        """Mask states of one row: one for each mask position, on a causal LM the one before the first mask."""
+        fill = self.verbalizer.state_fill
+        return 1 if fill is None or self.program.family == "causal" else self.layouts[fill].length
+
+    def observe(self, rows: Any, *, batch_size: int = 64) -> Observations:
+        """What the frozen language model says at the masks of rows, in their order: fit on this, not on the model."""
+        return self.observe_encoded(self.batches(rows, batch_size=batch_size))
+
+    def observe_encoded(self, given: Iterable[PromptBatch]) -> Observations:
+        """As `observe`, for batches."""
+        parts, order = [], []
+        with torch.inference_mode():
+            for batch in given:
+                parts.append(self.observe_batch(**batch.tensors(self.backbone.device)))
+                order += batch.rows
+        with torch.inference_mode(False):
+            seen = Observations.joined(parts) if parts else self._nothing()
+            return seen[torch.tensor(np.argsort(order), dtype=torch.long, device=seen.words.device)]
+
+    def _nothing(self) -> Observations:
+        empty = torch.zeros(0, len(self.verbalizer.words), device=self.backbone.device)
+        return Observations(empty, empty[:, :0], empty[:, :0], empty[:, :0].sum(1))
+
     def encode(self, rows: Any) -> list[list[Encoding]]:
         """For each row, its encodings, one for each forward pass that the label words need."""
         longest = max(layout.length for layout in self.layouts)
         tokens = tokenize(self.program, as_rows(rows), max_length=self.max_length, at_masks=longest)
+        return self.lay_out(tokens)
+
+    def lay_out(self, tokens: RowTokens) -> list[list[Encoding]]:
+        """For each row of tokens, its encodings, one for each forward pass."""
         return [list(row) for row in zip(*(lay_out(tokens, layout) for layout in self.layouts), strict=True)]
 
     def batches(self, rows: Any, *, batch_size: int = 64) -> Iterator[PromptBatch]:
@@ -159,13 +235,22 @@ class PromptModel(nn.Module):
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             fail("PD505", f"batch_size must be a whole number ≥ 1, not {batch_size!r}", origin="batch_size")
         for start in range(0, len(data), WINDOW):
-            encoded = self.encode(_window(data, start))
-            yield from batches(
-                encoded, self.program.text.pad_id, batch_size=batch_size, token_budget=TOKEN_BUDGET, offset=start
-            )
+            yield from self.batched(self.encode(_window(data, start)), batch_size, start)
+
+    def batched(self, encoded: Sequence[Sequence[Encoding]], batch_size: int, offset: int = 0) -> Iterator[PromptBatch]:
+        """Padded batches of encodings."""
+        pad_id = self.program.text.pad_id
+        return batches(encoded, pad_id, batch_size=batch_size, token_budget=TOKEN_BUDGET, offset=offset)
 
     def predict_log_proba(self, rows: Any, *, batch_size: int = 64) -> NDArray[np.float32]:
-        """Class log-probabilities of rows, in their order: (rows, classes), float32."""
+        """Class log-probabilities of rows, in their order: (rows, classes), float32.
+
+        With `multi_label` they are log-odds of each class by itself.
+
+        Raises:
+            TrainingError: PD713 if the verbalizer needs rows that it has not seen.
+        """
+        self.require_fitted()
         data = as_rows(rows)
         scores = np.zeros((len(data), len(self.labels)), np.float32)
         with torch.inference_mode():
@@ -173,6 +258,24 @@ class PromptModel(nn.Module):
                 logits = self(**batch.tensors(self.backbone.device)).logits
                 scores[list(batch.rows)] = logits.float().cpu().numpy()
         return scores
+
+    def require_fitted(self) -> None:
+        """Raise TrainingError PD713 if something of the two strings needs rows that it has not seen."""
+        if self.unfitted:
+            refuse_unfitted(self.verbalizer.verbalizer, self.unfitted)
+
+    def rebound(self, verbalizer: Verbalizer) -> PromptModel:
+        """The same template and language model with another verbalizer; nothing that was fitted comes along."""
+        made = PromptModel(
+            self.lm,
+            self.template,
+            verbalizer,
+            max_length=self.max_length,
+            multi_label=self.multi_label,
+            backbone=self.backbone,
+        )
+        made.label_words = self.label_words
+        return made
 
     def top_words(self, rows: Any, k: int = 10, *, batch_size: int = 64) -> list[list[list[tuple[str, float]]]]:
         """What the language model itself would put at each mask, whatever the verbalizer says.
@@ -190,6 +293,10 @@ class PromptModel(nn.Module):
         return f"PromptModel of {self.lm}\n  template    {self.template}\n  verbalizer  " + "\n              ".join(
             str(self.label_words).splitlines()
         )
+
+
+def _starts(word: BoundWord) -> tuple[int, ...]:
+    return tuple(token for part in word.parts for token in part)
 
 
 def _window(data: Rows, start: int) -> Rows:
@@ -211,16 +318,3 @@ def length_limit(wanted: int | None, model: int | None) -> int | None:
         fail("PD506", f"max_length is {wanted} and the language model takes {model} positions",
              help=f"use max_length={model} or less", origin="max_length")  # fmt: skip
     return model if wanted is None else wanted
-
-
-def bind_verbalizer(verbalizer: Verbalizer, program: TokenProgram) -> BoundVerbalizer:
-    """Tokenise the label words as they would stand at the program's masks; needs no language model."""
-    masks: Sequence[MaskSlot] = program.masks
-
-    def word_ids(text: str, number: int) -> list[int]:
-        mask = masks[number]
-        return program.text.encode([" " + text if mask.leading_space else text], at_start=mask.at_start)[0]
-
-    mask_id = program.text.mask_id if program.family == "masked" else None
-    unk = program.text.unk_id
-    return bind_words(verbalizer, [m.count for m in masks], word_ids, mask_id=mask_id, unk_id=unk)

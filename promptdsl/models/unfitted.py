@@ -1,0 +1,37 @@
+"""What of a template and a verbalizer needs rows before it can predict."""
+
+from __future__ import annotations
+
+from promptdsl.encoding.compiler import TokenProgram
+from promptdsl.errors import fail
+from promptdsl.language.verbalizer import Verbalizer
+from promptdsl.models.resolving import refinements
+from promptdsl.verbalizers.priors import CALIBRATIONS
+from promptdsl.verbalizers.verbalizer import BoundVerbalizer
+
+__all__ = ["refuse_unfitted", "unfitted"]
+
+# What is needed for it, and the tags that need it.
+_LABELLED = ("auto", "cluster", "prototype", "demos")
+
+
+def unfitted(bound: BoundVerbalizer, program: TokenProgram) -> frozenset[str]:
+    """Kinds of tags that have not seen the rows that they need."""
+    found = {*bound.unresolved, *(a.kind for a in bound.abstract)}
+    if refinements(bound.verbalizer):
+        found.add("refine")
+    calibrate = next((s for s in bound.verbalizer.steps if s.kind == "calibrate"), None)
+    if calibrate is not None and CALIBRATIONS[str(calibrate.value)].inputs == "support":
+        found.add("calibrate")
+    if program.demos is not None:
+        found.add("demos")
+    return frozenset(found)
+
+
+def refuse_unfitted(verbalizer: Verbalizer, kinds: frozenset[str]) -> None:
+    """Raise TrainingError PD713 that names the tags and how to fit them."""
+    labelled = [k for k in _LABELLED if k in kinds]
+    shown = ", ".join(f'"{kind}"' for kind in sorted(kinds))
+    remedy = "call fit(rows, labels)" if labelled else "call fit(rows); unlabelled rows will do"
+    message = f"{shown} learn{'s' if len(kinds) == 1 else ''} from rows, and none were given yet"
+    fail("PD713", message, help=remedy, source=verbalizer.source, origin="training")

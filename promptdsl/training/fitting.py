@@ -1,0 +1,127 @@
+"""What a verbalizer takes from rows, on a frozen language model: words, priors, prototypes, soft rows, biases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from promptdsl.encoding.rows import Rows, as_rows
+from promptdsl.errors import fail
+from promptdsl.knowledge.related import Related
+from promptdsl.language.expansion import decide, replace_items
+from promptdsl.language.nodes import LabelledWords, Tag
+from promptdsl.language.verbalizer import Verbalizer
+from promptdsl.models.calibrating import calibrate
+from promptdsl.models.prompt_model import PromptModel
+from promptdsl.models.resolving import refinements, with_refinements
+from promptdsl.models.unfitted import NEEDS_LABELS
+from promptdsl.models.vocabulary import label_word_tokens
+from promptdsl.verbalizers.calibration import fit_class_bias
+from promptdsl.verbalizers.head import Observations
+from promptdsl.verbalizers.learning import learn
+from promptdsl.verbalizers.prototypes import fitted_spread
+from promptdsl.verbalizers.refinement import frequency, relevance
+from promptdsl.verbalizers.search import search_words
+
+__all__ = ["fit_verbalizer"]
+
+
+def fit_verbalizer(
+    model: PromptModel,
+    rows: Any,
+    labels: Tensor | None,
+    *,
+    support: Any = None,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> PromptModel:
+    """Fit all that a verbalizer takes from rows; the language model stays frozen and is run once over them.
+
+    In this order: words are found (`auto`), refined (`refine`), calibrated (`calibrate`); then, from labels,
+    prototypes, soft rows and word weights are learnt, and a bias for each class where nothing else was.
+
+    Args:
+        model: a PromptModel with a frozen language model; it is left as it is.
+        rows: the rows to learn from.
+        labels: (rows,) class numbers, (rows, classes) of 0 and 1 for multi-label models, or None.
+        support: unlabelled rows for refinement and calibration; by default `rows`.
+        seed: of k-means and of contrastive training.
+        batch_size: rows of a forward pass, at most.
+
+    Returns:
+        A new PromptModel that can predict.
+
+    Raises:
+        TrainingError: PD714 where labels are needed and not given, PD707 for a class without rows.
+    """
+    data = as_rows(rows)
+    asked = sorted(model.unfitted & NEEDS_LABELS) if labels is None else []
+    if asked:
+        message = f"{', '.join(map(repr, asked))} cannot be learnt without labels"
+        fail("PD714", message, help="give one label for each row: fit(rows, labels)", origin="y")
+    found = _found(model, data, labels, batch_size)
+    given = data if support is None else as_rows(support)
+    refined = _refined(found, given, batch_size)
+    fitted = refined.rebound(refined.verbalizer.verbalizer) if refined is model else refined
+    seen = fitted.observe(data, batch_size=batch_size)
+    calibrate(fitted, seen if support is None else fitted.observe(given, batch_size=batch_size))
+    if labels is not None:
+        _learn(fitted, seen, labels.to(seen.words.device), seed)
+    fitted.unfitted = frozenset()
+    return fitted
+
+
+def _learn(model: PromptModel, seen: Observations, labels: Tensor, seed: int) -> None:
+    head = model.head
+    for source in head.abstract:
+        source.fit(seen.states, labels, seed)
+    learn(head, seen, labels, multi_label=model.multi_label)
+    with torch.no_grad():
+        if head.abstract:
+            head.spreads.copy_(torch.tensor([fitted_spread(s) for s in head.source_scores(seen)]))
+        elif not head.learns and not model.multi_label:
+            bias = fit_class_bias(head(seen).cpu().numpy(), labels.cpu().numpy())
+            head.bias.copy_(torch.from_numpy(bias))
+
+
+def _found(model: PromptModel, rows: Rows, labels: Tensor | None, batch_size: int) -> PromptModel:
+    """The model with the words that its `auto` items find in labelled rows."""
+    if "auto" not in model.unfitted or labels is None:
+        return model
+    program = model.program
+    tokens = np.flatnonzero(label_word_tokens(program))
+    log_proba = model.vocabulary_log_proba(rows, torch.from_numpy(tokens), batch_size=batch_size)
+    numbers = labels.cpu()
+    found: dict[Tag, list[list[tuple[int, float]]]] = {}
+
+    def maker(labelled: LabelledWords, tag: Tag) -> list[Related]:
+        if tag not in found:
+            found[tag] = search_words(
+                log_proba,
+                numbers,
+                n=int(str(tag.value)),
+                method=str(tag["method"]),
+                candidates=int(str(tag["candidates"])),
+                classes=model.labels,
+            )
+        words = found[tag][model.labels.index(labelled.label)]
+        return [Related(program.text.word(int(tokens[token])), str(tag["method"]), score) for token, score in words]
+
+    return model.rebound(replace_items(model.verbalizer.verbalizer, {"auto": maker}))
+
+
+def _refined(model: PromptModel, support: Rows, batch_size: int) -> PromptModel:
+    """The model with the words that its `refine` step keeps."""
+    verbalizer = model.verbalizer.verbalizer
+    names = refinements(verbalizer)
+    if not names:
+        return model
+    step = next(s for s in verbalizer.steps if s.kind == "refine")
+    seen = _Seen(model, support, step, batch_size)
+    for name in names:
+        verbalizer = _REFINEMENTS[name](seen, verbalizer)
+    return model.rebound(with_refinements(verbalizer, ()))

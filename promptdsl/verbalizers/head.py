@@ -1,0 +1,109 @@
+"""What was observed at the masks → class scores: the part of a verbalizer that can be fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from promptdsl.verbalizers.abstract import ABSTRACT, AbstractSource
+from promptdsl.verbalizers.pooling import pool
+from promptdsl.verbalizers.prototypes import combine
+from promptdsl.verbalizers.verbalizer import BoundVerbalizer
+
+__all__ = ["Observations", "VerbalizerHead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What a frozen language model says at the masks of some rows: all that a verbalizer ever looks at.
+
+    Attributes:
+        words: (rows, words) scores of the vocabulary's label words.
+        states: (rows, reads · hidden) mask states; (rows, 0) where nothing looks at them.
+        features: (rows, hidden) what enters the output matrix of the LM head; (rows, 0) without soft label words.
+        normaliser: (rows,) what is subtracted from a logit to make it a log-probability; 0 where it cancels.
+    """
+
+    words: Tensor
+    states: Tensor
+    features: Tensor
+    normaliser: Tensor
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __getitem__(self, rows: Tensor | slice | Sequence[int]) -> Observations:
+        return Observations(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    @staticmethod
+    def joined(parts: Sequence[Observations]) -> Observations:
+        """Several batches one below the other."""
+        return Observations(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Observations)))
+
+    def __str__(self) -> str:
+        return f"observations of {len(self)} rows: {self.words.shape[1]} words, states of {self.states.shape[1]}"
+
+
+class VerbalizerHead(nn.Module):
+    """Scores of label words, and mask states, made into class log-probabilities.
+
+    Word scores are calibrated (a prior is subtracted), pooled for each class and normalised over the classes. Scores
+    of abstract label words are standardised with them and averaged (ProtoVerb: Cui et al. 2022, section 3.4).
+
+    Args:
+        bound: the verbalizer.
+        rows, bias: for each soft label word the row and the bias of the LM head that it starts from, (soft, hidden)
+            and (soft,).
+    """
+
+    prior: Tensor
+    class_prior: Tensor
+    bias: Tensor
+    spreads: Tensor
+    owner: Tensor
+
+    def __init__(self, bound: BoundVerbalizer, rows: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        classes, columns = len(bound.labels), len(bound.owners)
+        self.classes = classes
+        self.pooling = str(next((s.value for s in bound.verbalizer.steps if s.kind == "pool"), "mean"))
+        self.register_buffer("owner", torch.tensor(bound.owners, dtype=torch.long), persistent=False)
+        self.register_buffer("prior", torch.zeros(columns))
+        self.register_buffer("class_prior", torch.zeros(classes))
+        self.register_buffer("bias", torch.zeros(classes))
+        self.soft_rows = nn.Parameter(rows.detach().clone().float()) if len(rows) else None
+        self.soft_bias = nn.Parameter(bias.detach().clone().float()) if len(rows) else None
+        self.weights = nn.Parameter(torch.zeros(columns)) if self.pooling == "learned" and columns else None
+        self.sources = nn.ModuleList(ABSTRACT[a.kind](a.tags) for a in bound.abstract)
+        self.register_buffer("spreads", torch.ones(len(bound.abstract) + bool(columns)))
+
+    @property
+    def abstract(self) -> list[AbstractSource]:
+        """The sources of scores that look at mask states."""
+        return [s for s in self.sources if isinstance(s, AbstractSource)]
+
+    def word_scores(self, seen: Observations) -> Tensor:
+        """(rows, words + soft words): scores before calibration."""
+        if self.soft_rows is None or self.soft_bias is None:
+            return seen.words
+        logits = seen.features @ self.soft_rows.T + self.soft_bias
+        return torch.cat([seen.words, logits - seen.normaliser[:, None]], 1)
+
+    def word_log_proba(self, scores: Tensor) -> Tensor:
+        """(rows, words) → (rows, classes): what the words alone say of the classes."""
+        pooled = pool(self.pooling, scores - self.prior, self.owner, self.classes, self.weights)
+        return (pooled.log_softmax(-1) - self.class_prior).log_softmax(-1)
+
+    def source_scores(self, seen: Observations) -> list[Tensor]:
+        """(rows, classes) of each source: the words first, if there are any, then the abstract label words."""
+        words = [self.word_log_proba(self.word_scores(seen))] if len(self.owner) else []
+        return [*words, *(source(seen.states) for source in self.abstract)]
+
+    def forward(self, seen: Observations) -> Tensor:
+        """Class log-probabilities, (rows, classes)."""
+        scores = self.source_scores(seen)
+        together = scores[0] if len(scores) == 1 else combine(scores, self.spreads.tolist())
+        return (together + self.bias).log_softmax(-1)
