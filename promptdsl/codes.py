@@ -414,6 +414,12 @@ _MEANING = (
         "Label words are read at a mask, and the template has none.",
         'Add <"mask"> where the answer stands.',
     ),
+    Code(
+        "PD356",
+        "demos after the last mask of a causal LM",
+        "A causal LM reads from left to right: examples after the last mask are never seen.",
+        "Move the demos before the mask, or use a masked LM.",
+    ),
 )
 
 _VERBALIZER = (
@@ -543,6 +549,12 @@ _VERBALIZER = (
         'A mask of n positions, <"mask":n>, takes parts of n tokens.',
         'Correct n, or write a plain <"mask">, which takes words of any length.',
     ),
+    Code(
+        "PD460",
+        "scores or states that are no numbers",
+        "The language model gave NaN or infinity, as some do in half precision; or there was no row to read.",
+        "Load the model in float32, or give a row.",
+    ),
 )
 
 _MODEL = (
@@ -623,6 +635,12 @@ _MODEL = (
         "Use a model that was saved with its language-modelling head.",
     ),
     Code("PD519", "a model is needed", "Rows and label words become tokens only with a model.", "Name a model."),
+    Code(
+        "PD520",
+        "a class without a word for its examples",
+        "A solved example shows its class's first label word that is written in tokens, and the class has none.",
+        "Give the class a word, or leave the demos tag out.",
+    ),
 )
 
 _ROWS = (
@@ -690,6 +708,25 @@ _TRAINING = (
     ),
     Code("PD704", "nothing to train", "No parameter of the model may learn.", "Say what may learn with tune."),
     Code("PD705", "a setting that training cannot use", "A number is out of its range.", "Give one in the range."),
+    Code(
+        "PD710",
+        "demonstrations before fit",
+        "The template has a demos tag, and solved examples are made from the rows given to fit.",
+        "Call fit first, or leave the tag out.",
+    ),
+    Code("PD711", "no rows for demonstrations", "Solved examples need at least one fitted row.", "Give labelled rows."),
+    Code(
+        "PD712",
+        "nearest examples without states",
+        "The nearest rows are found by the states at their masks, and those of the fitted rows or the queries are missing.",
+        'Give the states, or write "select":"class".',
+    ),
+    Code(
+        "PD707",
+        "a class without labelled rows",
+        "Prototypes, and label words that are searched for, are learnt from rows of every class.",
+        "Give at least one row of each class.",
+    ),
 )
 
 _FILES = (

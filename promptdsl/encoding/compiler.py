@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from promptdsl.language.meaning import soft_length
 from promptdsl.language.nodes import Piece, Segment, Tag, Text
 from promptdsl.language.template import Template
 
-__all__ = ["FieldSlot", "FixedSlot", "MaskSlot", "Slot", "SoftSlot", "TokenProgram", "bind"]
+__all__ = ["DemosSlot", "FieldSlot", "FixedSlot", "MaskSlot", "PlainSlot", "Slot", "SoftSlot", "TokenProgram", "bind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,29 @@ class SoftSlot:
     vectors: tuple[int, ...]
 
 
-Slot = FixedSlot | FieldSlot | MaskSlot | SoftSlot
+PlainSlot = FixedSlot | FieldSlot | MaskSlot | SoftSlot
+
+
+@dataclass(frozen=True, slots=True)
+class DemosSlot:
+    """Where solved examples stand, at most `count`, each followed by the ids of `separator`.
+
+    `example` are the slots of one as it stands after another; `opening` is its first slot where it is the first of
+    them. `alone` is the program's next slot where no example stands before it. A sentencepiece tokenizer begins a
+    text unlike its middle, and a blank before the tag, or at the end of the separator, moves into what follows.
+    """
+
+    piece: Tag
+    count: int
+    leading_space: bool
+    at_start: bool
+    separator: tuple[int, ...] = ()
+    example: tuple[PlainSlot, ...] = ()
+    opening: PlainSlot | None = None
+    alone: PlainSlot | None = None
+
+
+Slot = PlainSlot | DemosSlot
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +100,19 @@ class TokenProgram:
     def masks(self) -> tuple[MaskSlot, ...]:
         """The mask slots, in order."""
         return tuple(s for s in self.slots if isinstance(s, MaskSlot))
+
+    @property
+    def demos(self) -> DemosSlot | None:
+        """Where solved examples stand; None where the template asks for none."""
+        return next((s for s in self.slots if isinstance(s, DemosSlot)), None)
+
+    def standing(self, demos: bool) -> tuple[Slot, ...]:
+        """The slots of an input with examples in it, or of one without."""
+        made = list(self.slots)
+        for place, slot in enumerate(self.slots):
+            if isinstance(slot, DemosSlot) and slot.alone is not None and not demos:
+                made[place + 1] = slot.alone
+        return tuple(made)
 
     def __str__(self) -> str:
         lines = [f"{self.family} program of {self.template}"]
@@ -123,8 +158,8 @@ class _Compiler:
     def program(self) -> TokenProgram:
         segments = [s for s in self.template.segments if not (isinstance(s.piece, Tag) and s.piece.kind == "prefix")]
         prefix = sum(int(str(p.value)) for p in self.template.pieces if isinstance(p, Tag) and p.kind == "prefix")
-        segments = self.readable(segments)
-        slots = [self.slot(index, segment) for index, segment in enumerate(segments)]
+        readable = self.readable(segments)
+        slots = self.with_examples([self.slot(s, index == 0) for index, s in enumerate(readable)], segments)
         raise_all(self.found)
         before, after = self.text.specials.before, self.text.specials.after
         causal_end = self.family == "causal" and bool(slots) and isinstance(slots[-1], MaskSlot)
@@ -161,7 +196,14 @@ class _Compiler:
             return segments
         for segment in segments[masks[-1] + 1 :]:
             piece = segment.piece
-            if isinstance(piece, Tag) and piece.kind in ("placeholder", "meta", "soft"):
+            if isinstance(piece, Tag) and piece.kind == "demos":
+                self.refuse(
+                    "PD356",
+                    piece,
+                    "a causal LM reads from left to right and never sees examples that stand after the last mask",
+                    "move the demos before the mask, or use a masked LM",
+                )
+            elif isinstance(piece, Tag) and piece.kind in ("placeholder", "meta", "soft"):
                 self.refuse(
                     "PD351",
                     piece,
@@ -170,23 +212,26 @@ class _Compiler:
                 )
         return segments[: masks[-1] + 1]
 
-    def slot(self, index: int, segment: Segment) -> Slot:
+    def slot(self, segment: Segment, at_start: bool) -> Slot:
         piece = segment.piece
         if isinstance(piece, Text) or piece.kind == "text":
             written = (" " if segment.leading_space else "") + segment.text
-            ids = tuple(self.text.encode([written], at_start=index == 0)[0]) if written else ()
+            ids = tuple(self.text.encode([written], at_start=at_start)[0]) if written else ()
             cut = "tail" if isinstance(piece, Tag) and piece["shortenable"] else ""
             return FixedSlot(piece, ids, cut)
-        return _SLOTS[piece.kind](self, index, segment, piece)
+        return _SLOTS[piece.kind](self, segment, piece, at_start)
 
-    def field(self, index: int, segment: Segment, tag: Tag) -> Slot:
+    def field(self, segment: Segment, tag: Tag, at_start: bool) -> Slot:
         cut = str(tag["truncate"]) if tag["shortenable"] else ""
-        return FieldSlot(tag, segment.leading_space, index == 0, cut)
+        return FieldSlot(tag, segment.leading_space, at_start, cut)
 
-    def mask(self, index: int, segment: Segment, tag: Tag) -> Slot:
-        return MaskSlot(tag, None if tag.value is None else int(str(tag.value)), segment.leading_space, index == 0)
+    def mask(self, segment: Segment, tag: Tag, at_start: bool) -> Slot:
+        return MaskSlot(tag, None if tag.value is None else int(str(tag.value)), segment.leading_space, at_start)
 
-    def special(self, _: int, __: Segment, tag: Tag) -> Slot:
+    def demos(self, segment: Segment, tag: Tag, at_start: bool) -> Slot:
+        return DemosSlot(tag, int(str(tag.value)), segment.leading_space, at_start)
+
+    def special(self, _: Segment, tag: Tag, __: bool) -> Slot:
         name = str(tag.value)
         known = self.text.special(name)
         if name.strip("<>").lower() == "mask" or (known and known[0] == self.text.mask_id):
@@ -196,7 +241,7 @@ class _Compiler:
                         'use one of "cls", "sep", "eos", "bos" that it has, or leave the tag out')  # fmt: skip
         return FixedSlot(tag, (known[0],) if known else ())
 
-    def soft_tag(self, _: int, __: Segment, tag: Tag) -> Slot:
+    def soft_tag(self, _: Segment, tag: Tag, __: bool) -> Slot:
         shared = tag["soft_id"]
         if isinstance(shared, int) and tag.value is None and shared in self.shared:
             return SoftSlot(tag, self.shared[shared])
@@ -217,16 +262,84 @@ class _Compiler:
             self.refuse("PD354", tag, f"{words} tokens do not fit a length of {written}", remedy)
         return max(words, written or 1)
 
+    def with_examples(self, slots: list[Slot], segments: list[Segment]) -> list[Slot]:
+        """The demos tag's slot with what an example consists of, and the slot after it as examples leave it.
+
+        `segments` are those of the whole template: an example is not read at its masks, so that on a causal LM it
+        keeps the fixed text after the last of them.
+        """
+        place = next((i for i, s in enumerate(slots) if isinstance(s, DemosSlot)), None)
+        if place is None:
+            return slots
+        demos, made = slots[place], list(slots)
+        assert isinstance(demos, DemosSlot)
+        separator, blank = self.separator(str(demos.piece["separator"]))
+        made += [self.slot(s, False) for s in segments[len(slots) :]]
+
+        def placed(index: int, leading: bool, at_start: bool) -> PlainSlot:
+            return self.placed(made[index], segments[index], leading, at_start)
+
+        alone = None
+        chosen = _repeated(segments, place)
+        example = [placed(i, blank and not n, False) for n, i in enumerate(chosen)]
+        opening = placed(chosen[0], demos.leading_space, demos.at_start) if chosen else None
+        if place + 1 < len(slots):
+            alone = placed(place + 1, demos.leading_space, demos.at_start)
+            slots[place + 1] = placed(place + 1, blank, False)
+        slots[place] = replace(demos, separator=separator, example=tuple(example), opening=opening, alone=alone)
+        return slots
+
+    def placed(self, slot: Slot, segment: Segment, leading: bool, at_start: bool) -> PlainSlot:
+        """A slot in another place, with a leading space if it has one or `leading`; never at the start of an input.
+
+        Soft tags keep their vectors, and special tokens are the same everywhere.
+        """
+        if isinstance(segment.piece, Text) or segment.piece.kind not in ("soft", "special"):
+            slot = self.slot(
+                replace(segment, leading_space=(segment.leading_space or leading) and not at_start), at_start
+            )
+        assert not isinstance(slot, DemosSlot)
+        return slot
+
+    def separator(self, written: str) -> tuple[tuple[int, ...], bool]:
+        """Ids of the text after an example, and whether what follows gets a leading space from it.
+
+        The ids are those before a word, for many tokenizers write a line break differently at the end of a text; some
+        turn it into the word's leading space.
+        """
+        whole, plain, spaced = self.text.encode([f"{written}a", "a", " a"])
+        if spaced != plain and whole[-len(spaced) :] == spaced:
+            return tuple(whole[: -len(spaced)]), True
+        if whole[-len(plain) :] == plain:
+            return tuple(whole[: -len(plain)]), False
+        blank = written.endswith(" ")
+        return tuple(self.text.encode([written.removesuffix(" ")])[0]), blank
+
     def refuse(self, code: str, piece: Piece, message: str, remedy: str) -> None:
         span = piece.span if piece.span != Span(0, 0) else None
         self.found.append(Diagnostic(code, message, span=span, source=self.template.source, help=remedy))
 
 
+def _repeated(segments: list[Segment], place: int) -> list[int]:
+    """Which segments an example repeats: the demos tag's side that has all fields and masks, else both sides.
+
+    So an instruction before the tag is said once, and examples may also follow the query (LM-BFF: Gao et al. 2021).
+    """
+    sides = list(range(place)), list(range(place + 1, len(segments)))
+    varying = [any(_varies(segments[i].piece) for i in side) for side in sides]
+    return sides[0] + sides[1] if all(varying) else sides[0] if varying[0] else sides[1]
+
+
+def _varies(piece: Piece) -> bool:
+    return isinstance(piece, Tag) and piece.kind in ("placeholder", "meta", "mask")
+
+
 # Kind → the method that makes its slot: a new kind is one entry and one method.
-_SLOTS: dict[str, Callable[[_Compiler, int, Segment, Tag], Slot]] = {
+_SLOTS: dict[str, Callable[[_Compiler, Segment, Tag, bool], Slot]] = {
     "placeholder": _Compiler.field,
     "meta": _Compiler.field,
     "mask": _Compiler.mask,
     "special": _Compiler.special,
     "soft": _Compiler.soft_tag,
+    "demos": _Compiler.demos,
 }

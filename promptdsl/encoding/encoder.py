@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from promptdsl.encoding.compiler import FieldSlot, FixedSlot, MaskSlot, SoftSlot, TokenProgram
-from promptdsl.encoding.rows import Rows, as_rows, column_texts
-from promptdsl.encoding.truncation import CUTS, water_fill
+from promptdsl.encoding.compiler import DemosSlot, FieldSlot, FixedSlot, MaskSlot, Slot, SoftSlot, TokenProgram
+from promptdsl.encoding.demos import Demonstration, joined
+from promptdsl.encoding.fields import field_ids
+from promptdsl.encoding.rows import Rows, as_rows
+from promptdsl.encoding.truncation import shorten
 from promptdsl.errors import fail, fail_row
 
 __all__ = ["Encoding", "Layout", "RowTokens", "default_layout", "encode", "lay_out", "tokenize"]
@@ -38,14 +40,19 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class RowTokens:
-    """Rows after tokenising and cutting: for each row, the ids of each field slot, and how many tokens were cut.
+    """Rows after tokenising and cutting.
 
-    `first` is the number of the first row, for errors.
+    Attributes:
+        program: the bound template.
+        fields: for each row, the ids of each field slot.
+        demos: for each row, the solved examples that have room.
+        cut: for each row and slot, how many tokens were cut; at the demos tag, how many examples were left out.
+        first: the number of the first row, for errors.
     """
 
     program: TokenProgram
     fields: list[list[Sequence[int]]]
-    fixed: tuple[tuple[int, ...], ...]
+    demos: list[Sequence[Demonstration]]
     cut: list[tuple[int, ...]]
     first: int = 0
 
@@ -63,7 +70,8 @@ class Encoding:
         reads: (reads,) positions whose states are read for the masks.
         soft: (length,) number of the soft vector at this place; -1 elsewhere.
         token_type_ids: (length,) 0 before the first separator, 1 after it.
-        cut: tokens that were cut from each slot.
+        cut: tokens that were cut from each slot; at the demos tag, examples that were left out.
+        demos: the solved examples in it, in order.
     """
 
     input_ids: Ids
@@ -73,6 +81,7 @@ class Encoding:
     token_type_ids: Ids
     cut: tuple[int, ...]
     program: TokenProgram = field(repr=False, compare=False)
+    demos: tuple[Demonstration, ...] = ()
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -97,7 +106,12 @@ def default_layout(program: TokenProgram) -> Layout:
 
 
 def tokenize(
-    program: TokenProgram, rows: Rows, *, max_length: int | None = None, at_masks: int | None = None
+    program: TokenProgram,
+    rows: Rows,
+    *,
+    max_length: int | None = None,
+    at_masks: int | None = None,
+    demos: Sequence[Sequence[Demonstration]] | None = None,
 ) -> RowTokens:
     """Tokenise the rows' fields in one batch and cut them to fit.
 
@@ -106,83 +120,93 @@ def tokenize(
         rows: the data.
         max_length: the most positions that the model may see, soft vectors, prefix and specials included.
         at_masks: tokens to keep free for the masks; by default what `default_layout` needs.
+        demos: for each row the solved examples at the demos tag, in order; none by default. A row's own text comes
+            first: examples that it leaves no room for are left out, the first ones before those nearer to the row.
 
     Raises:
         PromptDSLError: PD504 if the template alone does not fit; PD6 if a row cannot be read or does not fit.
     """
     if max_length is not None and (isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1):
         fail("PD505", f"max_length must be a whole number ≥ 1, not {max_length!r}", origin="max_length")
-    slots = [s for s in program.slots if isinstance(s, FieldSlot)]
-    columns = _columns(program, slots, rows)
-    per_row: list[list[Sequence[int]]] = [[c[i] for c in columns] for i in range(len(rows))]
-    fixed = tuple(s.ids if isinstance(s, FixedSlot) else () for s in program.slots)
-    budget = None if max_length is None else max_length - _reserved(program, at_masks, max_length)
-    cut = [(0,) * len(program.slots)] * len(rows)
-    tokens = RowTokens(program, per_row, fixed, cut, rows.first)
-    return tokens if budget is None else _shorten(tokens, budget)
+    given = [()] * len(rows) if demos is None else demos
+    assert len(given) == len(rows) and (program.demos is not None or not any(given))
+    alone, among = program.standing(False), program.standing(True)
+    plain = _rows_of(program, alone, rows)
+    spoken = plain if alone == among or not any(given) else _rows_of(program, among, rows)
+    fitting = list(given)
+    if max_length is not None:
+        needed = _needed(program, alone, at_masks)
+        if needed > max_length:
+            fail("PD504", f"the template alone takes {needed} positions and max_length is {max_length}",
+                 source=program.template.source,
+                 help="shorten the fixed text, the soft tokens or the prefix, or raise max_length")  # fmt: skip
+        room = max_length - _needed(program, among, at_masks) - sum(len(i) for i in _loose(among))
+        fitting = [_fitting(g, room - sum(map(len, fields))) for g, fields in zip(given, spoken, strict=True)]
+    place = next((i for i, s in enumerate(program.slots) if isinstance(s, DemosSlot)), None)
+    left_out = [len(g) - len(f) for g, f in zip(given, fitting, strict=True)]
+    cut = [tuple(n if i == place else 0 for i in range(len(alone))) for n in left_out]
+    fields = [with_demos if kept else without for with_demos, without, kept in zip(spoken, plain, fitting, strict=True)]
+    tokens = RowTokens(program, fields, fitting, cut, rows.first)
+    return tokens if max_length is None else _shorten(tokens, alone, max_length - needed)
 
 
-def _columns(program: TokenProgram, slots: list[FieldSlot], rows: Rows) -> list[list[list[int]]]:
-    """Ids of each field slot for every row, all slots in one call of the tokenizer (the start of an input apart)."""
-    texts: list[list[str]] = []
-    for slot in slots:
-        found = column_texts(rows, slot.piece)
-        texts.append([f" {t}" if t else "" for t in found] if slot.leading_space else found)
-    start = [i for i, s in enumerate(slots) if s.at_start]
-    rest = [i for i, s in enumerate(slots) if not s.at_start]
-    columns: list[list[list[int]]] = [[] for _ in slots]
-    for chosen, at_start in ((start, True), (rest, False)):
-        ids = program.text.encode([t for i in chosen for t in texts[i]], at_start=at_start) if chosen else []
-        for number, index in enumerate(chosen):
-            columns[index] = ids[number * len(rows) : (number + 1) * len(rows)]
-    return columns
+def _rows_of(program: TokenProgram, slots: Sequence[Slot], rows: Rows) -> list[list[Sequence[int]]]:
+    """For each row, the ids of each field slot."""
+    columns = field_ids(program.text, [s for s in slots if isinstance(s, FieldSlot)], rows)
+    return [[column[i] for column in columns] for i in range(len(rows))]
 
 
-def _reserved(program: TokenProgram, at_masks: int | None, max_length: int) -> int:
+def _needed(program: TokenProgram, slots: Sequence[Slot], at_masks: int | None) -> int:
     """Positions that no row may take: specials, soft vectors, prefix, masks and the fixed text that is never cut."""
     masks = default_layout(program).length if at_masks is None else at_masks
-    fixed = sum(len(s.ids) for s in program.slots if isinstance(s, FixedSlot) and not s.truncate)
-    soft = sum(len(s.vectors) for s in program.slots if isinstance(s, SoftSlot))
-    needed = len(program.before) + len(program.after) + program.prefix + masks + fixed + soft
-    if needed > max_length:
-        fail(
-            "PD504",
-            f"the template alone takes {needed} positions and max_length is {max_length}",
-            source=program.template.source,
-            help="shorten the fixed text, the soft tokens or the prefix, or raise max_length",
-        )
-    return needed
+    fixed = sum(len(s.ids) for s in slots if isinstance(s, FixedSlot) and not s.truncate)
+    soft = sum(len(s.vectors) for s in slots if isinstance(s, SoftSlot))
+    return len(program.before) + len(program.after) + program.prefix + masks + fixed + soft
 
 
-def _shorten(tokens: RowTokens, budget: int) -> RowTokens:
-    """Cut the shortenable pieces of every row that is over the budget."""
-    program = tokens.program
+def _loose(slots: Sequence[Slot]) -> list[tuple[int, ...]]:
+    """The fixed text that may be cut."""
+    return [s.ids for s in slots if isinstance(s, FixedSlot) and s.truncate]
+
+
+def _fitting(given: Sequence[Demonstration], room: int) -> Sequence[Demonstration]:
+    """The last of the given examples, as many as there is room for."""
+    kept = len(given)
+    length = 0  # of the examples after the one that would be the first
+    for number, demo in enumerate(reversed(given)):
+        if length + len(demo.first) > room:
+            kept = number
+            break
+        length += len(demo.ids)
+    return given[len(given) - kept :]
+
+
+def _shorten(tokens: RowTokens, slots: Sequence[Slot], budget: int) -> RowTokens:
+    """Cut the shortenable pieces of every row that is over the budget; a row with examples is not."""
     can_cut = {
         i: s.truncate
-        for i, s in enumerate(program.slots)
+        for i, s in enumerate(slots)
         if isinstance(s, FieldSlot) or (isinstance(s, FixedSlot) and s.truncate)
     }
-    places = list(can_cut)
-    field_of = {p: n for n, p in enumerate(i for i, s in enumerate(program.slots) if isinstance(s, FieldSlot))}
     for row, fields in enumerate(tokens.fields):
-        ids = {p: fields[field_of[p]] if p in field_of else tokens.fixed[p] for p in places}
-        if sum(map(len, ids.values())) <= budget:
+        texts = iter(fields)
+        pieces = [s.ids if isinstance(s, FixedSlot) else next(texts) for s in map(slots.__getitem__, can_cut)]
+        if tokens.demos[row] or sum(map(len, pieces)) <= budget:
             continue
-        loose = [p for p in places if can_cut[p]]
-        left = budget - sum(len(ids[p]) for p in places if not can_cut[p])
-        if left < 0:
+        kept = shorten(pieces, list(can_cut.values()), budget)
+        if kept is None:
+            over = sum(len(p) for p, cut in zip(pieces, can_cut.values(), strict=True) if not cut) - budget
             fail_row(
                 "PD608",
-                f"its columns that may not be cut are {-left} tokens too long",
+                f"its columns that may not be cut are {over} tokens too long",
                 tokens.first + row,
                 help='write "shortenable":true in a tag, or raise max_length',
             )
-        cut = [0] * len(program.slots)
-        for place, kept in zip(loose, water_fill([len(ids[p]) for p in loose], left), strict=True):
-            cut[place] = len(ids[place]) - kept
-            if cut[place] and place in field_of:
-                fields[field_of[place]] = CUTS[can_cut[place]](ids[place], kept)
+        cut = list(tokens.cut[row])
+        for place, before, after in zip(can_cut, pieces, kept, strict=True):
+            cut[place] = len(before) - len(after)
         tokens.cut[row] = tuple(cut)
+        fields[:] = [p for p, place in zip(kept, can_cut, strict=True) if isinstance(slots[place], FieldSlot)]
     return tokens
 
 
@@ -201,12 +225,15 @@ def _one(tokens: RowTokens, layout: Layout, row: int) -> Encoding:
     fields = iter(tokens.fields[row])
     fills = list(layout.fills)
     causal = program.family == "causal"
-    for number, slot in enumerate(program.slots):
+    for number, slot in enumerate(program.standing(bool(tokens.demos[row]))):
         if number == program.segment_from:
             second = len(ids)
         vectors: Sequence[int] = ()
+        piece: Sequence[int]
         if isinstance(slot, FieldSlot):
             piece = next(fields)
+        elif isinstance(slot, DemosSlot):
+            piece, vectors = joined(tokens.demos[row])
         elif isinstance(slot, FixedSlot):
             piece = slot.ids[: len(slot.ids) - tokens.cut[row][number]]
         elif isinstance(slot, SoftSlot):
@@ -233,7 +260,8 @@ def _one(tokens: RowTokens, layout: Layout, row: int) -> Encoding:
     ids_array, slots_array, reads_array, soft_array, types_array = (
         np.array(a, np.int64) for a in (ids, slots + outside, reads, soft + outside, types)
     )
-    return Encoding(ids_array, slots_array, reads_array, soft_array, types_array, tokens.cut[row], program)
+    demos, cut = tuple(tokens.demos[row]), tokens.cut[row]
+    return Encoding(ids_array, slots_array, reads_array, soft_array, types_array, cut, program, demos)
 
 
 def encode(program: TokenProgram, rows: object, *, max_length: int | None = None) -> list[Encoding]:

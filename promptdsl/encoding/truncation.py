@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-__all__ = ["CUTS", "water_fill"]
+__all__ = ["CUTS", "shorten", "water_fill"]
 
 T = TypeVar("T")
 
@@ -53,3 +53,21 @@ def _middle(ids: Sequence[T], kept: int) -> Sequence[T]:
 
 # What `truncate` cuts away → what is left of the ids when `kept` of them stay.
 CUTS: dict[str, Callable[[Sequence[int], int], Sequence[int]]] = {"tail": _tail, "head": _head, "middle": _middle}
+
+
+def shorten(pieces: Sequence[Sequence[int]], cuts: Sequence[str], budget: int) -> list[Sequence[int]] | None:
+    """Pieces cut to `budget` together, each on the side that its entry of `cuts` says; those with "" stay whole.
+
+    Returns:
+        The pieces, uncut where they fit as they are; None if what stays whole is over the budget by itself.
+    """
+    if sum(map(len, pieces)) <= budget:
+        return list(pieces)
+    loose = [i for i, cut in enumerate(cuts) if cut]
+    left = budget - sum(len(p) for p, cut in zip(pieces, cuts, strict=True) if not cut)
+    if left < 0:
+        return None
+    shortened = list(pieces)
+    for place, kept in zip(loose, water_fill([len(pieces[i]) for i in loose], left), strict=True):
+        shortened[place] = CUTS[cuts[place]](pieces[place], kept)
+    return shortened

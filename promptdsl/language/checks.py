@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from promptdsl.errors import Span
+from promptdsl.language import schema
 from promptdsl.language.findings import Findings, listed, quoted, suggest
 from promptdsl.language.nodes import Attribute, Tag, scalar
 from promptdsl.language.schema import KindSpec
@@ -39,6 +40,25 @@ _OTHER_NAMES = {
     "bos": "special",
     "string": "text",
     "literal": "text",
+    "examples": "demos",
+    "demonstrations": "demos",
+    "shots": "demos",
+    "few_shot": "demos",
+    "synonym": "wordnet",
+    "synonyms": "wordnet",
+    "knowledge": "wordnet",
+    "file": "words",
+    "wordlist": "words",
+    "word_list": "words",
+    "search": "auto",
+    "automatic": "auto",
+    "trainable_word": "soft",
+    "proto": "prototype",
+    "protoverb": "prototype",
+    "kmeans": "cluster",
+    "filter": "refine",
+    "aggregate": "pool",
+    "multi_token": "tokens",
 }
 _FROM_OPENPROMPT = ("post_processing", "add_prefix_space")
 
@@ -89,7 +109,7 @@ def _find_kind(
         return None
     if heads:
         return heads[0]
-    if "soft" in kinds and any(pair.key == "soft_id" for pair in pairs):
+    if "soft" in kinds and "soft_id" in kinds["soft"].attributes and any(pair.key == "soft_id" for pair in pairs):
         return Pair("soft", None, Span(span.start, span.start), Span(span.start, span.start), bare=True)
     _no_kind(pairs, kinds, findings, brace)
     return None
@@ -108,14 +128,18 @@ def _two_kinds(heads: list[Pair], kinds: Mapping[str, KindSpec], findings: Findi
 
 def _no_kind(pairs: list[Pair], kinds: Mapping[str, KindSpec], findings: Findings, brace: bool) -> None:
     """Nothing in the tag names a kind: is it misspelt, or left out?"""
-    note = f"kinds are {listed(sorted(kinds))}" if kinds else "this version has no tags in verbalizers"
+    note = f"kinds are {listed(sorted(kinds))}"
+    elsewhere = next((pair for pair in pairs if pair.key in _kinds_elsewhere(kinds)), None)
+    if elsewhere is not None:
+        _kind_elsewhere(elsewhere, kinds, findings, brace, note)
+        return
     owners: dict[str, str] = {}
     for spec in kinds.values():
         for key in spec.attributes:
             owners.setdefault(key, spec.name)
     for pair in pairs:
         close = suggest(pair.key, kinds)
-        if pair.key not in owners and (close or pair.key.casefold() in _OTHER_NAMES):
+        if pair.key not in owners and (close or _OTHER_NAMES.get(pair.key.casefold()) in kinds):
             _unknown_kind(pair, close, kinds, findings, brace, note)
             return
     first = pairs[0]
@@ -134,6 +158,32 @@ def _no_kind(pairs: list[Pair], kinds: Mapping[str, KindSpec], findings: Finding
     _unknown_kind(unknown, None, kinds, findings, brace, note)
 
 
+def _of_templates(kinds: Mapping[str, KindSpec]) -> bool:
+    return "mask" in kinds
+
+
+def _kinds_elsewhere(kinds: Mapping[str, KindSpec]) -> set[str]:
+    """The kinds of the other language that are none of this one."""
+    others = [schema.ITEM_KINDS, schema.STEP_KINDS] if _of_templates(kinds) else [schema.TEMPLATE_KINDS]
+    return {name for table in others for name in table} - set(kinds)
+
+
+def _kind_elsewhere(pair: Pair, kinds: Mapping[str, KindSpec], findings: Findings, brace: bool, note: str) -> None:
+    """A tag of the other language."""
+    if not _of_templates(kinds):
+        advice = "write it in the template; in a verbalizer stand label words, and tags that make or weigh them"
+        findings.add(
+            "PD201", f"{quoted(pair.key)} is a tag of templates", pair.key_span, "not one of verbalizers", advice, note
+        )
+        return
+    item = schema.ITEM_KINDS.get(pair.key)
+    place = "on a line of its own" if item is None else f"in the line of its class: label: {item.example}"
+    advice = f"write it in the verbalizer, {place}; to mean the text itself, write \\{'{' if brace else '<'}"
+    findings.add(
+        "PD201", f"{quoted(pair.key)} is a tag of verbalizers", pair.key_span, "not one of templates", advice, note
+    )
+
+
 def _unknown_kind(
     pair: Pair, close: str | None, kinds: Mapping[str, KindSpec], findings: Findings, brace: bool, note: str
 ) -> None:
@@ -143,10 +193,10 @@ def _unknown_kind(
         advice = f"did you mean <{scalar(other)}:{scalar(pair.key.lower())}>?"
     elif close or other in kinds:
         advice = f"did you mean {quoted(close or other)}?"
-    elif kinds:
+    elif _of_templates(kinds):
         advice = f"to mean the text itself, write \\{opening} for the {'brace' if brace else 'bracket'}"
     else:
-        advice = "write the words themselves, separated by commas"
+        advice = "to mean a label word that begins like a tag, put double quotes around it"
     findings.add("PD201", f"unknown tag {quoted(pair.key)}", pair.key_span, "not a kind of tag", advice, note)
 
 

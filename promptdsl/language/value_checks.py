@@ -32,6 +32,20 @@ _OTHER_VALUES = {
     "gru": "lstm",
     "rnn": "lstm",
     "linear": "mlp",
+    "noun": "n",
+    "verb": "v",
+    "adjective": "a",
+    "adverb": "r",
+    "meronym": "part",
+    "is_a": "hypernym",
+    "average": "mean",
+    "logsumexp": "sum",
+    "weighted": "learned",
+    "petal": "llr",
+    "lmbff": "likelihood",
+    "lm-bff": "likelihood",
+    "cross_entropy": "ce",
+    "knn": "nearest",
 }
 _FEWER = "a template has at most 1,024 soft tokens, prefix included, and as many masks"
 
@@ -168,7 +182,8 @@ def _check_text(value: str, owner: str, allowed: Type, place: Span, findings: Fi
             advice = f"did you mean {quoted(close)}?"
         else:
             advice = f"write {_sample(allowed)}, or leave {quoted(owner)} out"
-        note = f"{quoted(owner)} is one of {listed(_shown(c) for c in allowed.choices)}"
+        one_of = "is a list of some of" if "texts" in allowed.names else "is one of"
+        note = f"{quoted(owner)} {one_of} {listed(_shown(c) for c in allowed.choices)}"
         findings.add(
             "PD205", f"{quoted(owner)} cannot be {quoted(value)}", place, "not one of its values", advice, note
         )

@@ -76,7 +76,7 @@ def test_mappings() -> None:
         ({1: ["b"], "1": ["c"]}, "PD402"),
         ({1.5: ["b"]}, "PD411"),
         ({None: ["b"]}, "PD411"),
-        ({"a": ['<"wordnet":"good">']}, "PD201"),
+        ({"a": ['<"wordent":"good">']}, "PD201"),
         ({"a": ["\ud83d"]}, "PD113"),
         ({"\ud83d": ["b"]}, "PD113"),
     ],
@@ -150,7 +150,7 @@ def test_yaml_scalars_stay_as_written(tmp_path: Path, suffix: str) -> None:
         ("a: [!!int 3]\n", "PD411"),
         ("a: &x [b, *x]\n", "PD411"),
         ("a: " + "[" * 5000, "PD414"),
-        ('a: [\'<"wordnet":"b">\']\n', "PD201"),
+        ('a: [\'<"wordent":"b">\']\n', "PD201"),
         ('a: ["\\ud83d"]\n', "PD113"),
     ],
     ids=lambda value: repr(value)[:40],
@@ -172,48 +172,42 @@ def test_yaml_without_pyyaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert caught.value.code == "PD807" and "promptdsl[yaml]" in str(caught.value)
 
 
-@pytest.fixture
-def tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One item kind and one step, as a later version will have: an entry in a table each."""
+def test_an_entry_in_a_table_makes_a_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One item kind and one step that there are not: an entry in a table each."""
     depth = AttributeSpec(Type(("integer",), least=1, most=5), 1, "how far")
     text = Type(("text",))
-    wordnet = KindSpec("wordnet", text, "relatives of a word", '<"wordnet":"good">', MappingProxyType({"depth": depth}))
-    calibrate = KindSpec("calibrate", text, "what is subtracted", '<"calibrate":"contextual">')
-    monkeypatch.setattr(schema, "ITEM_KINDS", {"wordnet": wordnet})
-    monkeypatch.setattr(schema, "STEP_KINDS", {"calibrate": calibrate})
-
-
-@pytest.mark.usefixtures("tables")
-def test_an_entry_in_a_table_makes_a_tag() -> None:
-    text = 'n: bad, <"wordnet":"bad","depth":2>, "x,"\np: <"wordnet":"good">\n<"calibrate":"contextual">'
-    verbalizer = Verbalizer(text)
-    assert str(verbalizer) == text
+    rhymes = KindSpec("rhymes", text, "words that sound alike", '<"rhymes":"good">', MappingProxyType({"depth": depth}))
+    blur = KindSpec("blur", text, "what is smoothed", '<"blur":"all">')
+    monkeypatch.setattr(schema, "ITEM_KINDS", {"rhymes": rhymes})
+    monkeypatch.setattr(schema, "STEP_KINDS", {"blur": blur})
+    written = 'n: bad, <"rhymes":"bad","depth":2>, "x,"\np: <"rhymes":"good">\n<"blur":"all">'
+    verbalizer = Verbalizer(written)
+    assert str(verbalizer) == written
     negative, positive = verbalizer.classes
     assert isinstance(negative.items[1], Tag) and negative.items[1]["depth"] == 2
-    assert [item.kind for item in positive.items if isinstance(item, Tag)] == ["wordnet"]
-    assert [step.kind for step in verbalizer.steps] == ["calibrate"]
+    assert [item.kind for item in positive.items if isinstance(item, Tag)] == ["rhymes"]
+    assert [step.kind for step in verbalizer.steps] == ["blur"]
     assert verbalizer.tree() == (
-        'verbalizer\n  "n"\n    "bad"\n    wordnet "bad"\n      depth 2\n    "x,"\n'
-        '  "p"\n    wordnet "good"\n  calibrate "contextual"'
+        'verbalizer\n  "n"\n    "bad"\n    rhymes "bad"\n      depth 2\n    "x,"\n'
+        '  "p"\n    rhymes "good"\n  blur "all"'
     )
     assert pickle.loads(pickle.dumps(verbalizer)) == verbalizer
+    with pytest.raises(VerbalizerError, match='did you mean "rhymes"'):
+        Verbalizer('n: <"rhimes":"bad">')
 
 
-@pytest.mark.usefixtures("tables")
 def test_an_item_tag_on_its_own_line_is_for_every_class() -> None:
     assert Verbalizer('n: bad\np: good\n<"wordnet":"x">') == Verbalizer(
         'n: bad, <"wordnet":"x">; p: good, <"wordnet":"x">'
     )
 
 
-@pytest.mark.usefixtures("tables")
 def test_tags_in_mappings() -> None:
     expected = Verbalizer('n: bad, <"wordnet":"bad">')
     assert Verbalizer({"n": ["bad", '<"wordnet":"bad">']}) == expected
     assert Verbalizer('{"n": ["bad", "<\\"wordnet\\":\\"bad\\">"]}') == expected
 
 
-@pytest.mark.usefixtures("tables")
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -232,9 +226,3 @@ def test_tags_in_mappings() -> None:
 )
 def test_wrong_tags(text: str, code: str) -> None:
     assert codes(text) == [code]
-
-
-@pytest.mark.usefixtures("tables")
-def test_tag_errors_suggest_from_the_tables() -> None:
-    with pytest.raises(VerbalizerError, match='did you mean "wordnet"'):
-        Verbalizer('n: <"wordent":"bad">')
