@@ -35,10 +35,10 @@ def calibrate(model: PromptModel, support: Observations | None = None) -> None:
     with torch.no_grad():
         scores = model.head.word_scores(seen)
         if spec.level == "words":
-            model.head.prior.copy_(spec.fit(scores))
+            model.head.prior.copy_(spec.prior(scores))
         else:
             model.head.class_prior.zero_()
-            model.head.class_prior.copy_(spec.fit(model.head.word_log_proba(scores)))
+            model.head.class_prior.copy_(spec.prior(model.head.word_log_proba(scores)))
 
 
 def observe_content_free(model: PromptModel, fills: tuple[str | None, ...]) -> Observations:

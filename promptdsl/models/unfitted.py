@@ -9,10 +9,9 @@ from promptdsl.models.resolving import refinements
 from promptdsl.verbalizers.priors import CALIBRATIONS
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer
 
-__all__ = ["refuse_unfitted", "unfitted"]
+__all__ = ["NEEDS_LABELS", "refuse_unfitted", "unfitted"]
 
-# What is needed for it, and the tags that need it.
-_LABELLED = ("auto", "cluster", "prototype", "demos")
+NEEDS_LABELS = frozenset({"auto", "cluster", "prototype", "demos"})
 
 
 def unfitted(bound: BoundVerbalizer, program: TokenProgram) -> frozenset[str]:
@@ -30,8 +29,7 @@ def unfitted(bound: BoundVerbalizer, program: TokenProgram) -> frozenset[str]:
 
 def refuse_unfitted(verbalizer: Verbalizer, kinds: frozenset[str]) -> None:
     """Raise TrainingError PD713 that names the tags and how to fit them."""
-    labelled = [k for k in _LABELLED if k in kinds]
     shown = ", ".join(f'"{kind}"' for kind in sorted(kinds))
-    remedy = "call fit(rows, labels)" if labelled else "call fit(rows); unlabelled rows will do"
+    remedy = "call fit(rows, labels)" if kinds & NEEDS_LABELS else "call fit(rows); unlabelled rows will do"
     message = f"{shown} learn{'s' if len(kinds) == 1 else ''} from rows, and none were given yet"
     fail("PD713", message, help=remedy, source=verbalizer.source, origin="training")

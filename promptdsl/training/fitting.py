@@ -79,7 +79,8 @@ def _learn(model: PromptModel, seen: Observations, labels: Tensor, seed: int) ->
     head = model.head
     for source in head.abstract:
         source.fit(seen.states, labels, seed)
-    learn(head, seen, labels, multi_label=model.multi_label)
+    if head.learns or (model.multi_label and not head.abstract):
+        learn(head, seen, labels, with_bias=head.soft_rows is None)
     with torch.no_grad():
         if head.abstract:
             head.spreads.copy_(torch.tensor([fitted_spread(s) for s in head.source_scores(seen)]))
@@ -115,13 +116,22 @@ def _found(model: PromptModel, rows: Rows, labels: Tensor | None, batch_size: in
 
 
 def _refined(model: PromptModel, support: Rows, batch_size: int) -> PromptModel:
-    """The model with the words that its `refine` step keeps."""
+    """The model with the words that its `refine` step keeps, by what it says on support rows."""
     verbalizer = model.verbalizer.verbalizer
     names = refinements(verbalizer)
     if not names:
         return model
     step = next(s for s in verbalizer.steps if s.kind == "refine")
-    seen = _Seen(model, support, step, batch_size)
+    seen = model.observe(support, batch_size=batch_size, normalised=True)
+    statistics = Statistics(
+        scores=seen.words,
+        vocabulary=model.vocabulary_log_proba(support, batch_size=batch_size).mean(0),
+        owner=torch.tensor(model.verbalizer.owners[: len(model.verbalizer.words)]),
+    )
+    words = [(model.labels[w.label], w.text) for w in model.verbalizer.words]
     for name in names:
-        verbalizer = _REFINEMENTS[name](seen, verbalizer)
+        scores, kept = REFINEMENTS[name](statistics, step)
+        verdicts = {w: (k, s) for w, k, s in zip(words, kept.tolist(), scores.tolist(), strict=True)}
+        verbalizer = decide(verbalizer, name, verdicts)
+        words, statistics = [w for w, k in zip(words, kept.tolist(), strict=True) if k], statistics.only(kept)
     return model.rebound(with_refinements(verbalizer, ()))

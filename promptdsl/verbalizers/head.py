@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -65,8 +66,9 @@ class VerbalizerHead(nn.Module):
     spreads: Tensor
     owner: Tensor
 
-    def __init__(self, bound: BoundVerbalizer, rows: Tensor, bias: Tensor) -> None:
+    def __init__(self, bound: BoundVerbalizer, rows: Tensor, bias: Tensor, *, multi_label: bool = False) -> None:
         super().__init__()
+        self.multi_label = multi_label
         classes, columns = len(bound.labels), len(bound.owners)
         self.classes = classes
         self.pooling = str(next((s.value for s in bound.verbalizer.steps if s.kind == "pool"), "mean"))
@@ -79,6 +81,11 @@ class VerbalizerHead(nn.Module):
         self.weights = nn.Parameter(torch.zeros(columns)) if self.pooling == "learned" and columns else None
         self.sources = nn.ModuleList(ABSTRACT[a.kind](a.tags) for a in bound.abstract)
         self.register_buffer("spreads", torch.ones(len(bound.abstract) + bool(columns)))
+
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything that training changes."""
+        return any(True for _ in self.parameters(recurse=False))
 
     @property
     def abstract(self) -> list[AbstractSource]:
@@ -103,7 +110,13 @@ class VerbalizerHead(nn.Module):
         return [*words, *(source(seen.states) for source in self.abstract)]
 
     def forward(self, seen: Observations) -> Tensor:
-        """Class log-probabilities, (rows, classes)."""
+        """Class log-probabilities, (rows, classes).
+
+        For multi-label rows the log-odds of each class by itself: log p + log C + bias, which is 0 for a class that is
+        as likely as chance has it.
+        """
         scores = self.source_scores(seen)
         together = scores[0] if len(scores) == 1 else combine(scores, self.spreads.tolist())
+        if self.multi_label:
+            return together.log_softmax(-1) + math.log(self.classes) + self.bias
         return (together + self.bias).log_softmax(-1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from promptdsl.errors import fail
 from promptdsl.verbalizers.head import Observations, VerbalizerHead
@@ -11,45 +13,56 @@ from promptdsl.verbalizers.losses import class_loss
 
 __all__ = ["learn"]
 
-# Precisions of the Gaussian priors around where each parameter starts, against the summed loss of the rows.
-PRECISIONS = {"soft_rows": 1.0, "soft_bias": 0.01, "weights": 0.1}
+# Precisions of the Gaussian priors around where each parameter starts, against the summed loss of the rows. That of
+# the soft rows is for features of unit variance: it is multiplied with what the features vary by.
+PRECISIONS = {"soft_rows": 0.3, "soft_bias": 0.01, "weights": 0.1, "bias": 0.01}
 STEPS = 200
 
 
-def learn(head: VerbalizerHead, seen: Observations, labels: Tensor, *, multi_label: bool = False) -> None:
+def learn(head: VerbalizerHead, seen: Observations, labels: Tensor, *, with_bias: bool = False) -> None:
     """Fit soft label words and word weights, in place, by L-BFGS on all rows at once.
 
     Minimises Σ loss + Σ precision/2 · ‖parameter − start‖². The starts are the words' own rows of the LM head (WARP:
-    Hambardzumyan, Khachatrian & May 2021, section 3) and equal weights (KPT: Hu et al. 2022, section 3.3), so that
-    few rows move them little.
+    Hambardzumyan, Khachatrian & May 2021, section 3) and equal weights (KPT: Hu et al. 2022, section 3.3): few rows
+    move them little, many rows as far as it takes.
 
     Args:
         head: what is fitted; nothing happens if it has no parameters.
         seen: what was observed on the rows.
-        labels: (rows,) class numbers; (rows, classes) of 0 and 1 for `multi_label`.
+        labels: (rows,) class numbers; (rows, classes) of 0 and 1 for multi-label heads.
+        with_bias: learn the head's class biases too.
 
     Raises:
         TrainingError: PD703 if the loss is not a number.
     """
-    parameters = dict(head.named_parameters(recurse=False))
+    parameters: dict[str, Tensor] = dict(head.named_parameters(recurse=False))
+    if with_bias:
+        parameters["bias"] = head.bias.requires_grad_()
     if not parameters:
         return
+    precisions = PRECISIONS | {"soft_rows": PRECISIONS["soft_rows"] * _variance(seen.features)}
     starts = {name: p.detach().clone() for name, p in parameters.items()}
     optimiser = torch.optim.LBFGS(
-        parameters.values(), max_iter=STEPS, history_size=20, tolerance_grad=1e-6, line_search_fn="strong_wolfe"
+        list(parameters.values()), max_iter=STEPS, history_size=20, tolerance_grad=1e-6, line_search_fn="strong_wolfe"
     )
 
-    def objective() -> Tensor:
+    def objective() -> float:
         optimiser.zero_grad()
-        loss = class_loss(head(seen), labels, multi_label) * len(seen)
+        loss = class_loss(head(seen), labels, head.multi_label) * len(seen)
         for name, parameter in parameters.items():
-            loss = loss + PRECISIONS[name] / 2 * ((parameter - starts[name]) ** 2).sum()
+            loss = loss + precisions[name] / 2 * ((parameter - starts[name]) ** 2).sum()
         loss.backward()  # type: ignore[no-untyped-call]
-        return loss
+        return loss.item()
 
-    loss = optimiser.step(objective)
-    if not torch.isfinite(loss):
+    loss = optimiser.step(objective)  # type: ignore[no-untyped-call]
+    head.bias.requires_grad_(False)
+    if not all(torch.isfinite(p).all() for p in parameters.values()) or not math.isfinite(loss):
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(starts[name])
         fail("PD703", "the loss is not a number", help="look for rows whose states are not numbers", origin="training")
+
+
+def _variance(features: Tensor) -> float:
+    """Mean squared distance of the rows from their mean."""
+    return float(((features - features.mean(0)) ** 2).sum(1).mean()) if len(features) > 1 else 1.0

@@ -11,7 +11,7 @@ from torch import Tensor
 from promptdsl.errors import Diagnostic, Span, raise_all
 from promptdsl.language.nodes import Tag, Word
 from promptdsl.language.verbalizer import Verbalizer
-from promptdsl.verbalizers.multi_token import Fill, Parts, Reading, plan
+from promptdsl.verbalizers.multi_token import Fill, Parts, Plan, Reading, plan, word_scores
 
 __all__ = ["Abstract", "BoundVerbalizer", "BoundWord", "WordIds", "bind_words"]
 
@@ -45,9 +45,8 @@ class BoundVerbalizer:
         words: every label word of the vocabulary with its class and tokens.
         soft: label words with a trainable row of the LM head; their parts are the tokens that the rows start from.
         abstract: descriptions of classes by mask states.
+        plan: how the words of the vocabulary are scored.
         fills: one entry for each forward pass: the ids that stand at the masks in it.
-        readings: for each term of each word: the pass, the read in it, the token and the weight.
-        reduce: "sum" or "max" of a word's terms.
         state_fill: the pass whose reads are the mask states that `soft` and `abstract` look at; None without those.
         normalised: whether full log-probabilities are needed. They are not where every word is read in one pass at
             the same places: then the vocabulary's normaliser is the same for all and cancels between the classes.
@@ -60,9 +59,8 @@ class BoundVerbalizer:
     words: tuple[BoundWord, ...]
     soft: tuple[BoundWord, ...]
     abstract: tuple[Abstract, ...]
+    plan: Plan = field(repr=False)
     fills: tuple[Fill, ...]
-    readings: tuple[Reading, ...] = field(repr=False)
-    reduce: str
     state_fill: int | None
     normalised: bool
     unwritable: tuple[tuple[str, str], ...] = ()
@@ -71,7 +69,12 @@ class BoundVerbalizer:
     @property
     def token_ids(self) -> tuple[int, ...]:
         """The rows of the LM head that the label words need, sorted."""
-        return tuple(sorted({r.token for r in self.readings}))
+        return tuple(sorted({r.token for r in self.plan.readings}))
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """For each term of each word: the pass, the read in it, the token and the weight."""
+        return self.plan.readings
 
     @property
     def owners(self) -> tuple[int, ...]:
@@ -79,20 +82,8 @@ class BoundVerbalizer:
         return tuple(w.label for w in (*self.words, *self.soft))
 
     def word_scores(self, read: Tensor) -> Tensor:
-        """Scores of the words from the scores of their tokens.
-
-        Args:
-            read: (batch, readings) logits or log-probabilities, in the order of `readings`.
-
-        Returns:
-            (batch, words): Σ weight · score over a word's tokens, or the largest of them.
-        """
-        weights = torch.tensor([r.weight for r in self.readings], dtype=read.dtype, device=read.device)
-        index = torch.tensor([r.word for r in self.readings], dtype=torch.long, device=read.device)
-        scores = torch.zeros(read.shape[0], len(self.words), dtype=read.dtype, device=read.device)
-        if self.reduce == "sum":
-            return scores.index_add(1, index, read * weights)
-        return scores.scatter_reduce(1, index.expand_as(read), read * weights, "amax", include_self=False)
+        """(batch, readings) logits or log-probabilities, in the order of `readings` → (batch, words)."""
+        return word_scores(self.plan, len(self.words), read)
 
     def __str__(self) -> str:
         lines = [f"{len(self.words)} label words, {len(self.fills)} forward pass{'es' if len(self.fills) > 1 else ''}"]
@@ -110,6 +101,7 @@ def bind_words(
     *,
     mask_id: int | None,
     unk_id: int | None,
+    lenient: bool = False,
 ) -> BoundVerbalizer:
     """Tokenise the label words and plan the forward passes that score them.
 
@@ -119,11 +111,12 @@ def bind_words(
         word_ids: ids of a word's text at the j-th mask.
         mask_id: the mask token of a masked LM; None for a causal LM.
         unk_id: the id that stands for what the tokenizer cannot write.
+        lenient: leave out also written words that it cannot write, and say so in `unwritable`.
 
     Raises:
         VerbalizerError: PD45x, one diagnostic for each word that cannot be scored.
     """
-    binder = _Binder(verbalizer, counts, word_ids, unk_id)
+    binder = _Binder(verbalizer, counts, word_ids, unk_id, lenient)
     for number, labelled in enumerate(verbalizer.classes):
         for item in labelled.items:
             if isinstance(item, Word):
@@ -144,34 +137,33 @@ def bind_words(
         words=tuple(binder.words),
         soft=tuple(binder.soft),
         abstract=tuple(Abstract(kind, tuple(tags)) for kind, tags in binder.abstract.items()),
+        plan=planned,
         fills=fills,
-        readings=planned.readings,
-        reduce=planned.reduce,
         state_fill=state_fill,
-        normalised=_normalised(planned.readings, len(binder.words), state_fill if binder.soft else None, planned.reduce),
+        normalised=planned.normalised or (bool(binder.soft) and _elsewhere(planned, state_fill)),
         unwritable=tuple(binder.unwritable),
         unresolved=tuple(dict.fromkeys(binder.unresolved)),
     )
 
 
-def _normalised(readings: Sequence[Reading], words: int, soft_fill: int | None, reduce: str) -> bool:
-    """Whether some words are read elsewhere, or oftener, than others."""
-    where: list[list[tuple[int, int, float]]] = [[] for _ in range(words)]  # in the order of reading
-    for r in readings:
-        where[r.word].append((r.fill, r.read, r.weight))
-    first = [(soft_fill, 0, 1.0)] if soft_fill is not None else where[0] if where else []
-    if reduce == "max":  # the largest of several terms at one place shifts with the normaliser as each term does
-        return any(place != first[0] for w in where for place in w)
-    return any(w != first for w in where)
+def _elsewhere(planned: Plan, state_fill: int | None) -> bool:
+    """Whether words are read elsewhere than the soft ones, or with another weight."""
+    return any((r.fill, r.read, r.weight) != (state_fill, 0, 1.0) for r in planned.readings)
 
 
 class _Binder:
     """Collects what the items of a verbalizer become, one method for each kind of item."""
 
     def __init__(
-        self, verbalizer: Verbalizer, counts: Sequence[int | None], word_ids: WordIds, unk_id: int | None
+        self,
+        verbalizer: Verbalizer,
+        counts: Sequence[int | None],
+        word_ids: WordIds,
+        unk_id: int | None,
+        lenient: bool,
     ) -> None:
-        self.verbalizer, self.counts, self.word_ids, self.unk_id = verbalizer, counts, word_ids, unk_id
+        self.verbalizer, self.counts, self.word_ids = verbalizer, counts, word_ids
+        self.unk_id, self.lenient = unk_id, lenient
         self.made = {(t.label, t.word) for t in verbalizer.traces if t.origin != "written"}
         self.found: list[Diagnostic] = []
         self.words: list[BoundWord] = []
@@ -185,7 +177,7 @@ class _Binder:
         label = self.verbalizer.classes[number].label
         if not isinstance(parts, Diagnostic):
             self.words.append(BoundWord(item.text, number, parts))
-        elif (label, item.text) in self.made:
+        elif self.lenient or (label, item.text) in self.made:
             self.unwritable.append((label, item.text))
         else:
             self.refuse(parts, item.span)
