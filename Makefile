@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WORDNET := $(VENV)/.wordnet
 
-.PHONY: demo test lint types wheel clean
+.PHONY: demo test lint types wheel wordnet clean
 
-demo: $(READY)
+demo: $(READY) $(WORDNET)
 	$(BIN)/promptdsl demo
 
-test: $(READY)
+test: $(READY) $(WORDNET)
 	$(BIN)/python -m pytest
 
 lint: $(READY)
@@ -33,6 +34,15 @@ $(READY): pyproject.toml constraints.txt
 		|| { $(PYTHON) -m pip install -q virtualenv && $(PYTHON) -m virtualenv -q $(VENV); }
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $(READY)
+
+# WordNet, once. Where it cannot be had, the rest works without: only label words from WordNet and their tests do not.
+$(WORDNET): $(READY)
+	@$(BIN)/promptdsl wordnet && touch $@ || echo "Going on without WordNet; make wordnet tries again."
+
+# The same, and an error where it cannot be had.
+wordnet: $(READY)
+	$(BIN)/promptdsl wordnet
+	touch $(WORDNET)
 
 clean:
 	rm -rf build dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,6 +20,7 @@ PACKAGE = Path(promptdsl.__file__).parent
 FLOORS = {
     "errors": 0,
     "codes": 0,
+    "knowledge": 0.5,
     "language": 1,
     "encoding": 2,
     "verbalizers": 2,
@@ -39,7 +40,12 @@ DATA = {"pocket", "samples", "grammars"}
 
 # What else a room may not load, at any place in its modules.
 STANDARD = set(sys.stdlib_module_names)
-ALLOWED_OUTSIDE = {"errors": STANDARD, "codes": STANDARD, "language": STANDARD | {"lark", "yaml"}}
+ALLOWED_OUTSIDE = {
+    "errors": STANDARD,
+    "codes": STANDARD,
+    "knowledge": STANDARD | {"nltk"},
+    "language": STANDARD | {"lark", "yaml"},
+}
 FORBIDDEN_OUTSIDE = {"encoding": {"torch", "sklearn", "accelerate"}, "verbalizers": {"transformers", "accelerate"}}
 
 
@@ -152,6 +158,10 @@ PLANTED = [
     ("language/bad.py", '__import__("torch")'),
     ("errors.py", "from promptdsl.language import nodes"),
     ("errors.py", "import lark"),
+    ("errors.py", "from promptdsl.knowledge.related import Related"),
+    ("knowledge/bad.py", "from promptdsl.language import nodes"),
+    ("knowledge/bad.py", "def f():\n    import numpy"),
+    ("language/bad.py", "def f():\n    from nltk.corpus import wordnet"),
     ("encoding/bad.py", "from promptdsl.verbalizers import calibration"),
     ("encoding/bad.py", "import torch.nn"),
     ("verbalizers/bad.py", "from promptdsl.encoding.rows import Rows"),
@@ -187,6 +197,8 @@ def test_a_planted_violation_is_caught(tmp_path: Path, file: str, source: str) -
             "models/good.py",
             "import torch\nfrom promptdsl.encoding import rows\nfrom promptdsl.verbalizers import verbalizer",
         ),
+        ("knowledge/good.py", "def f():\n    import nltk.data\nfrom promptdsl.errors import fail"),
+        ("language/also_good.py", "from promptdsl.knowledge.wordnet import related"),
         ("cli/good.py", "import promptdsl\nfrom promptdsl import PromptClassifier, plots, __version__"),
         ("language/good.py", '"""Speaks of promptdsl.models in a sentence."""'),
     ],
@@ -199,7 +211,9 @@ def test_what_goes_down_is_not_reported(tmp_path: Path, file: str, source: str) 
 
 
 HEAVY = ("torch", "transformers", "numpy", "sklearn", "accelerate", "safetensors", "nltk", "typer", "rich", "yaml")
-LANGUAGE = sorted(module_name(file, PACKAGE) for file in (PACKAGE / "language").rglob("*.py"))
+LANGUAGE = sorted(
+    module_name(file, PACKAGE) for room in ("knowledge", "language") for file in (PACKAGE / room).rglob("*.py")
+)
 
 
 @pytest.mark.parametrize(

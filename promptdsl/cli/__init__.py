@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from promptdsl import __version__
-from promptdsl.cli import demo, evaluate, explain, fmt, lint, migrate, predict, show
+from promptdsl.cli import demo, evaluate, explain, fmt, lint, migrate, predict, show, wordnet
 from promptdsl.cli.terminal import FAILED, FINE, WRONG, show_error
 from promptdsl.errors import PromptDSLError
 
@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict.command,
     "evaluate": evaluate.command,
     "demo": demo.command,
+    "wordnet": wordnet.command,
 }
 
 app = typer.Typer(
