@@ -44,7 +44,7 @@ def calibrate(model: PromptModel, support: Observations | None = None) -> None:
 def observe_content_free(model: PromptModel, fills: tuple[str | None, ...]) -> Observations:
     """What the model says where every field holds one of `fills` instead of a row's text."""
     tokens = content_free(model.program, fills)
-    return model.observe_encoded(model.batched(model.lay_out(tokens), len(fills)))
+    return model.observe_batches(model.batched(model.lay_out(tokens), len(fills)))
 
 
 def content_free(program: TokenProgram, fills: tuple[str | None, ...]) -> RowTokens:

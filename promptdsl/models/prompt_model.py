@@ -20,7 +20,7 @@ from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch, batches
-from promptdsl.models.content_free import calibrate_without_rows
+from promptdsl.models.calibrating import calibrate
 from promptdsl.models.loading import as_language_model, torch_dtype
 from promptdsl.models.resolving import bind_verbalizer, resolve
 from promptdsl.models.top_words import top_words
@@ -100,11 +100,11 @@ class PromptModel(nn.Module):
         self.verbalizer = resolve(self.label_words, self.program, self.backbone)
         self.layouts = tuple(Layout(fill) for fill in self.verbalizer.fills)
         rows, bias = self.backbone.output_rows([_starts(w) for w in self.verbalizer.soft])
-        self.head = VerbalizerHead(self.verbalizer, rows, bias).to(self.backbone.device)
+        self.head = VerbalizerHead(self.verbalizer, rows, bias, multi_label=multi_label).to(self.backbone.device)
         self._tables()
-        self.unfitted: set[str] = unfitted(self.verbalizer)
+        self.unfitted = unfitted(self.verbalizer, self.program)
         if not self.unfitted:
-            calibrate_without_rows(self)
+            calibrate(self)
 
     _place_fill: Tensor
     _place_read: Tensor
@@ -157,24 +157,40 @@ class PromptModel(nn.Module):
         return PromptOutput(loss=loss, logits=logits, word_scores=self.head.word_scores(seen))
 
     def observe_batch(
-        self, input_ids: Tensor, attention_mask: Tensor, reads: Tensor, token_type_ids: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        reads: Tensor,
+        token_type_ids: Tensor | None = None,
+        *,
+        normalised: bool = False,
     ) -> Observations:
-        """What the language model says at the masks of a batch; the tensors are those of `forward`."""
+        """What the language model says at the masks of a batch; the tensors are those of `forward`.
+
+        `normalised` asks for log-probabilities also where logits would do.
+        """
+        picked = self._picked(input_ids, attention_mask, reads, token_type_ids)
+        places = picked[:, self._place_fill, self._place_read]  # (batch, places, hidden)
+        words = self.verbalizer.word_scores(self._token_scores(places, normalised))
+        return Observations(words, *self._at_rest(picked))
+
+    def _picked(
+        self, input_ids: Tensor, attention_mask: Tensor, reads: Tensor, token_type_ids: Tensor | None
+    ) -> Tensor:
+        """States at what is read: (batch, layouts, reads, hidden)."""
         states = self.backbone.states(input_ids, attention_mask, token_type_ids)
         lines = torch.arange(len(reads), device=reads.device)[:, None]
         picked = states[lines, reads]
-        picked = picked.reshape(-1, self._fills, *picked.shape[1:])  # (batch, layouts, reads, hidden)
-        places = picked[:, self._place_fill, self._place_read]  # (batch, places, hidden)
-        words = self.verbalizer.word_scores(self._token_scores(places))
-        return Observations(words, *self._at_rest(picked))
+        return picked.reshape(-1, self._fills, *picked.shape[1:])
 
-    def _token_scores(self, places: Tensor) -> Tensor:
+    def _token_scores(self, places: Tensor, normalised: bool) -> Tensor:
         """(batch, places, hidden) → (batch, terms): what the verbalizer reads, with no more of the head than needed."""
         if not len(self._token_ids):
             return places.new_zeros(len(places), 0, dtype=torch.float32)
         flat = places.flatten(0, 1)
-        if self.verbalizer.normalised:
+        if self.verbalizer.normalised or normalised:
             scores = self.backbone.logits(flat).float().log_softmax(-1)
+            scores = scores if self.verbalizer.normalised else scores[:, self._token_ids]
         else:
             scores = self.backbone.rows(flat, self._token_ids).float()
         scores = scores.reshape(*places.shape[:2], -1)
@@ -200,20 +216,30 @@ class PromptModel(nn.Module):
         fill = self.verbalizer.state_fill
         return 1 if fill is None or self.program.family == "causal" else self.layouts[fill].length
 
-    def observe(self, rows: Any, *, batch_size: int = 64) -> Observations:
+    def observe(self, rows: Any, *, batch_size: int = 64, normalised: bool = False) -> Observations:
         """What the frozen language model says at the masks of rows, in their order: fit on this, not on the model."""
-        return self.observe_encoded(self.batches(rows, batch_size=batch_size))
+        return self.observe_batches(self.batches(rows, batch_size=batch_size), normalised=normalised)
 
-    def observe_encoded(self, given: Iterable[PromptBatch]) -> Observations:
+    def observe_batches(self, given: Iterable[PromptBatch], *, normalised: bool = False) -> Observations:
         """As `observe`, for batches."""
         parts, order = [], []
-        with torch.inference_mode():
+        with torch.no_grad():
             for batch in given:
-                parts.append(self.observe_batch(**batch.tensors(self.backbone.device)))
+                parts.append(self.observe_batch(**batch.tensors(self.backbone.device), normalised=normalised))
                 order += batch.rows
-        with torch.inference_mode(False):
-            seen = Observations.joined(parts) if parts else self._nothing()
-            return seen[torch.tensor(np.argsort(order), dtype=torch.long, device=seen.words.device)]
+        seen = Observations.joined(parts) if parts else self._nothing()
+        return seen[torch.tensor(np.argsort(order), dtype=torch.long, device=seen.words.device)]
+
+    def vocabulary_log_proba(self, rows: Any, tokens: Tensor | None = None, *, batch_size: int = 64) -> Tensor:
+        """Log-probabilities at the first mask state: (rows, vocabulary), or (rows, tokens) of some tokens."""
+        parts, order = [], []
+        with torch.no_grad():
+            for batch in self.batches(rows, batch_size=batch_size):
+                picked = self._picked(**batch.tensors(self.backbone.device))
+                found = self.backbone.logits(picked[:, self.verbalizer.state_fill or 0, 0]).float().log_softmax(-1)
+                parts.append((found if tokens is None else found[:, tokens.to(found.device)]).cpu())
+                order += batch.rows
+        return torch.cat(parts)[torch.tensor(np.argsort(order), dtype=torch.long)]
 
     def _nothing(self) -> Observations:
         empty = torch.zeros(0, len(self.verbalizer.words), device=self.backbone.device)

@@ -79,7 +79,7 @@ class VerbalizerHead(nn.Module):
         self.soft_rows = nn.Parameter(rows.detach().clone().float()) if len(rows) else None
         self.soft_bias = nn.Parameter(bias.detach().clone().float()) if len(rows) else None
         self.weights = nn.Parameter(torch.zeros(columns)) if self.pooling == "learned" and columns else None
-        self.sources = nn.ModuleList(ABSTRACT[a.kind](a.tags) for a in bound.abstract)
+        self.sources = nn.ModuleList(ABSTRACT[a.kind](a.tags, bound.labels) for a in bound.abstract)
         self.register_buffer("spreads", torch.ones(len(bound.abstract) + bool(columns)))
 
     @property
