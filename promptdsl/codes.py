@@ -508,6 +508,8 @@ _VERBALIZER = (
         "a step among label words",
         "A tag that speaks of the whole verbalizer stands in the line of one class.",
         "Put it on a line of its own.",
+        'negative: bad, <"pool":"max">\npositive: good',
+        'negative: bad\npositive: good\n<"pool":"max">',
     ),
     Code(
         "PD410",

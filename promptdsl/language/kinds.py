@@ -67,14 +67,19 @@ class AttributeSpec:
 
 @dataclass(frozen=True, slots=True)
 class KindSpec:
-    """One kind of tag: what its value may be, its attributes, and a sentence for people."""
+    """One kind of tag: what its value may be, its attributes, and a sentence for people.
+
+    `gives` says what an item of a verbalizer becomes: "words" (label words in its place), "word" (it is scored as a
+    label word itself) or "vectors" (abstract label words); "" for all other tags.
+    """
 
     name: str
     value: Type
     doc: str
     example: str
     attributes: Mapping[str, AttributeSpec] = field(default_factory=lambda: MappingProxyType({}))
+    gives: str = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A read-only mapping cannot be pickled or deep-copied; a plain one can.
-        return KindSpec, (self.name, self.value, self.doc, self.example, dict(self.attributes))
+        return KindSpec, (self.name, self.value, self.doc, self.example, dict(self.attributes), self.gives)

@@ -133,9 +133,9 @@ def text_after_mask(subject: Subject) -> Iterator[Finding]:
 
 
 def field_after_mask(subject: Subject) -> Iterator[Finding]:
-    """A field or a soft token behind the last mask cannot work on a causal model; binding refuses it."""
+    """A field, demos or a soft token behind the last mask cannot work on a causal model; binding refuses it."""
     for piece in _after_last_mask(subject):
-        if isinstance(piece, Tag) and piece.kind in (*FIELDS, "soft"):
+        if isinstance(piece, Tag) and piece.kind in (*FIELDS, "soft", "demos"):
             yield Finding(
                 f"a causal model cannot read this {piece.kind}: it follows the last mask",
                 piece.span,

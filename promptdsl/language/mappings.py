@@ -8,7 +8,14 @@ from typing import Any
 
 from promptdsl.errors import Diagnostic, FileError, Span, VerbalizerError
 from promptdsl.language.findings import Findings, quoted
-from promptdsl.language.verbalizer_parser import LONGEST_VERBALIZER, Classes, ClassesBuilder, mapped_items
+from promptdsl.language.verbalizer_parser import (
+    LONGEST_VERBALIZER,
+    Classes,
+    ClassesBuilder,
+    is_tag,
+    mapped_items,
+    mapped_line,
+)
 
 __all__ = ["classes_from_mapping", "classes_from_yaml"]
 
@@ -19,7 +26,8 @@ _PLAIN = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:seq")  # what nodes are wi
 def classes_from_mapping(mapping: Mapping[Any, Any], origin: str = "verbalizer") -> Classes:
     """The classes of a Python mapping. A label may be an integer or a boolean: its text counts, as a label's in data.
 
-    Raises `VerbalizerError`; there is no text to point into, so messages name the class.
+    A key that is a tag is a step, or an item for every class; its value is None or no words. Raises `VerbalizerError`;
+    there is no text to point into, so messages name the class.
     """
     findings = Findings(None, origin)
     builder = ClassesBuilder(findings, decoded=True)
@@ -31,6 +39,9 @@ def classes_from_mapping(mapping: Mapping[Any, Any], origin: str = "verbalizer")
             findings.add("PD411", message, None, help=_SHAPE)
             continue
         label = str(key)
+        if is_tag(label):
+            mapped_line(label, value is None or value in ("", [], ()), None, builder)
+            continue
         words = _words(label, value, findings)
         items = None if words is None else mapped_items(words, [None] * len(words), findings)
         if items is not None:
@@ -42,7 +53,7 @@ def classes_from_mapping(mapping: Mapping[Any, Any], origin: str = "verbalizer")
 
 def _words(label: str, value: Any, findings: Findings) -> list[str] | None:
     """The list of texts that `value` is; None, with the error reported, if it is not."""
-    if isinstance(value, str) and not {",", ";"} & set(value):
+    if isinstance(value, str) and (is_tag(value) or not {",", ";"} & set(value)):
         return [value]
     if isinstance(value, str):
         message = f"the class {quoted(label)} has one text where a list of words belongs"
@@ -98,12 +109,15 @@ def _add_yaml_classes(root: Any, builder: ClassesBuilder, yaml: Any) -> None:
         if findings.full:
             return
         nodes = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        if isinstance(key, yaml.ScalarNode) and is_tag(key.value):
+            mapped_line(key.value, value.value in ("", "~", "null", []), _place(key), builder)
+            continue
         wrong = next((node for node in (key, *nodes) if not isinstance(node, yaml.ScalarNode)), None)
         wrong = wrong or next((node for node in (key, value, *nodes) if node.tag not in _PLAIN), None)
         if wrong is not None:
             findings.add("PD411", "a label or label word that is not a plain text", _place(wrong), "not a text", _SHAPE)
             continue
-        if isinstance(value, yaml.ScalarNode) and {",", ";"} & set(value.value):
+        if isinstance(value, yaml.ScalarNode) and not is_tag(value.value) and {",", ";"} & set(value.value):
             label = "never split at its commas"
             advice = "write a list: [word, word]"
             findings.add("PD411", "one text where a list of words belongs", _place(value), label, advice)

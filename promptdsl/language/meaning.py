@@ -24,6 +24,7 @@ def check_template(pieces: Iterable[Piece], findings: Findings) -> None:
         elif tag.kind == "special":
             _check_special(tag, findings)
     _check_prefix(waiting, findings)
+    _check_demos(tags, findings)
     _check_soft_ids(tags, findings)
     _check_names(tags, findings)
     _check_total(tags, findings)
@@ -77,6 +78,17 @@ def _check_prefix(pieces: list[Piece], findings: Findings) -> None:
             blank = all(isinstance(p, Text) and not p.text.strip() for p in pieces[:index])
             advice = "remove the blanks before it" if blank else "move it to the beginning of the template"
             findings.add("PD302", "a prefix that is not first", tag.span, "something stands before it", advice)
+
+
+def _check_demos(tags: list[Tag], findings: Findings) -> None:
+    """Solved examples stand in one place; without a mask there is nothing that they could show."""
+    demos = [tag for tag in tags if tag.kind == "demos"]
+    for tag in demos[1:]:
+        advice = "write one with the sum of both numbers"
+        findings.add("PD312", "a second place for solved examples", tag.span, "a template has one", advice)
+    if demos and not findings.found and not any(tag.kind == "mask" for tag in tags):
+        advice = 'add <"mask"> where the answer stands'
+        findings.add("PD311", "solved examples without a mask", demos[0].span, "what would they show?", advice)
 
 
 def _check_soft_ids(tags: list[Tag], findings: Findings) -> None:

@@ -87,6 +87,11 @@ class Word:
 Item = Word | Tag
 
 
+def gives(item: Item) -> str:
+    """What an item becomes: "word" (it is scored as a label word), "words" (label words in its place), "vectors"."""
+    return "word" if isinstance(item, Word) or item.spec is None else item.spec.gives
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledWords:
     """One class of a verbalizer: its label and its items."""

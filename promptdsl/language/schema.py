@@ -165,6 +165,7 @@ _ITEMS = (
                 "lang": AttributeSpec(_TEXT, "eng", "the language of the words, as Open Multilingual Wordnet names it"),
             }
         ),
+        gives="words",
     ),
     KindSpec(
         "words",
@@ -174,6 +175,7 @@ _ITEMS = (
         MappingProxyType(
             {"of": AttributeSpec(_TEXT, None, "the seed whose words are taken; by default the label"), "limit": _LIMIT}
         ),
+        gives="words",
     ),
     KindSpec(
         "neighbors",
@@ -186,6 +188,7 @@ _ITEMS = (
                 "limit": AttributeSpec(_WHOLE, 20, "the most words that it gives"),
             }
         ),
+        gives="words",
     ),
     KindSpec(
         "auto",
@@ -204,8 +207,9 @@ _ITEMS = (
                 ),
             }
         ),
+        gives="words",
     ),
-    KindSpec("soft", _TEXT, "a trainable row of the LM head that starts at a word's", '<"soft":"good">'),
+    KindSpec("soft", _TEXT, "a trainable row of the LM head that starts at a word's", '<"soft":"good">', gives="word"),
     KindSpec(
         "cluster",
         _WHOLE,
@@ -220,6 +224,7 @@ _ITEMS = (
                 ),
             }
         ),
+        gives="vectors",
     ),
     KindSpec(
         "prototype",
@@ -232,8 +237,9 @@ _ITEMS = (
                 "learning_rate": AttributeSpec(Type(("number",), least=0), 0.01, "of Adam"),
             }
         ),
+        gives="vectors",
     ),
-    KindSpec("meta", _TEXT, "a label word taken from the row: a column", '<"meta":"choice1">'),
+    KindSpec("meta", _TEXT, "a label word taken from the row: a column", '<"meta":"choice1">', gives="word"),
 )
 
 _STEPS = (

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lark import Token
 
-from promptdsl.errors import Span
+from promptdsl.errors import Span, printable
 from promptdsl.language import schema
 from promptdsl.language.findings import MOST_ERRORS, Findings, named, quoted
 from promptdsl.language.grammar import load_grammar
 from promptdsl.language.line_mistakes import LINE_MISTAKES
 from promptdsl.language.mistakes import report
-from promptdsl.language.nodes import Item, LabelledWords, Tag, Word, scalar
+from promptdsl.language.nodes import NOWHERE, Item, LabelledWords, Tag, Word, scalar
 from promptdsl.language.parser import MOST_TAGS, read_pairs, read_tag
 from promptdsl.language.recovery import Branch, Problem, read
 from promptdsl.language.tag_mistakes import JSON_MISTAKES, TAG_MISTAKES
+from promptdsl.language.value_checks import Pair
 from promptdsl.language.values import SURROGATE, read_string, refuse_surrogates, span_of
+from promptdsl.language.verbalizer_meaning import check_verbalizer
 
-__all__ = ["LONGEST_VERBALIZER", "Classes", "ClassesBuilder", "mapped_items", "parse_verbalizer"]
+__all__ = [
+    "LONGEST_VERBALIZER",
+    "Classes",
+    "ClassesBuilder",
+    "is_tag",
+    "mapped_items",
+    "mapped_line",
+    "parse_verbalizer",
+]
 
 LONGEST_VERBALIZER = 4 * 1024 * 1024  # bytes of UTF-8
 _BARE = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
@@ -60,7 +70,7 @@ class ClassesBuilder:
             message = f"half of a character in class {quoted(label)}"
             self.findings.add("PD113", message, span, "a lone surrogate", "the text was decoded wrongly before this")
         else:
-            self.classes[label] = LabelledWords(label, tuple(items), span or Span(0, 0))
+            self.classes[label] = LabelledWords(label, tuple(items), span or NOWHERE)
 
     def add_tag_line(self, tag: Tag) -> None:
         """A tag without a label: a step, or an item for every class."""
@@ -70,7 +80,7 @@ class ClassesBuilder:
             self.shared.append(tag)
 
     def finish(self, whole: Span | None) -> Classes:
-        """The classes with the items that all of them share; reports classes that stayed empty."""
+        """The classes with the items that all of them share; reports classes that stayed empty, and what cannot be."""
         made: list[LabelledWords] = []
         for words in self.classes.values():
             items = (*words.items, *self.shared)
@@ -82,6 +92,8 @@ class ClassesBuilder:
         if not made and not self.findings.found:
             advice = "write one class per line: label: word, word"
             self.findings.add("PD413", "a verbalizer without classes", whole, "no class here", advice)
+        if not self.findings.found:
+            check_verbalizer(made, self.steps, self.findings)
         return tuple(made), tuple(self.steps)
 
 
@@ -186,36 +198,60 @@ def _tag(node: Branch, findings: Findings, alone: bool = False) -> Tag | None:
 
 
 def _json_classes(tree: Branch, builder: ClassesBuilder) -> None:
-    """`{"label": ["word", …], …}`: each text is one item, never split."""
-    findings = builder.findings
-    for pair in read_pairs(tree, findings):
-        listed = isinstance(pair.value, tuple)
-        values = pair.value if isinstance(pair.value, tuple) else (pair.value,)
-        places = pair.item_spans if listed else (pair.value_span,)
-        advice = f'write {scalar(pair.key[:40])}: ["word", "word"]'
-        odd = next((index for index, value in enumerate(values) if not isinstance(value, str)), None)
-        if pair.broken or findings.full:
+    """`{"label": ["word", …], …}`: each text is one item, never split. A key that is a tag is a line without label."""
+    for pair in read_pairs(tree, builder.findings):
+        if pair.broken or builder.findings.full:
             continue
-        if pair.bare:
-            findings.add("PD401", "a label without words", pair.key_span, "a colon and a list were expected", advice)
-        elif odd is not None:
-            message = f"a label word is a text, not {named(values[odd])}"
-            findings.add("PD411", message, places[odd], "not a text", advice)
-        elif isinstance(pair.value, str) and re.search(r"[,;]", pair.value):
-            message = "one text where a list of words belongs"
-            findings.add("PD411", message, pair.value_span, "a text is never split at its commas", advice)
+        if is_tag(pair.key) and not pair.bare:
+            mapped_line(pair.key, pair.value in (None, ()), pair.key_span, builder)
         else:
-            items = mapped_items([str(value) for value in values], places, findings)
-            if items is not None:
-                builder.add_class(pair.key, items, pair.key_span)
+            _json_class(pair, builder)
+
+
+def _json_class(pair: Pair, builder: ClassesBuilder) -> None:
+    findings = builder.findings
+    listed = isinstance(pair.value, tuple)
+    values = pair.value if isinstance(pair.value, tuple) else (pair.value,)
+    places = pair.item_spans if listed else (pair.value_span,)
+    advice = f"write {scalar(pair.key[:80])}: " + ("null" if is_tag(pair.key) else '["word", "word"]')
+    odd = next((index for index, value in enumerate(values) if not isinstance(value, str)), None)
+    if pair.bare:
+        findings.add("PD401", "a label without words", pair.key_span, "a colon and a list were expected", advice)
+    elif odd is not None:
+        message = f"a label word is a text, not {named(values[odd])}"
+        findings.add("PD411", message, places[odd], "not a text", advice)
+    elif isinstance(pair.value, str) and not is_tag(pair.value) and re.search(r"[,;]", pair.value):
+        message = "one text where a list of words belongs"
+        findings.add("PD411", message, pair.value_span, "a text is never split at its commas", advice)
+    else:
+        items = mapped_items([str(value) for value in values], places, findings)
+        if items is not None:
+            builder.add_class(pair.key, items, pair.key_span)
+
+
+def is_tag(text: str) -> bool:
+    """Whether a key or a text of a mapping begins like a tag, and so is one."""
+    return re.match(r'\s*<[ \t]*"', text) is not None
+
+
+def mapped_line(key: str, empty: bool, place: Span | None, builder: ClassesBuilder) -> None:
+    """A mapping's key that is a tag: what a line without a label is in text. Its value is `empty`: null or no words."""
+    if not empty:
+        message = f"the tag {printable(key, 80)} is a key with words"
+        advice = f"write {scalar(key[:80])}: null; among the words of a class it stands in their list"
+        builder.findings.add("PD411", message, place, "a tag of its own has no words", advice)
+        return
+    tag = _tag_in_text(key, builder.findings, place, alone=True)
+    if tag is not None:
+        builder.add_tag_line(tag)
 
 
 def mapped_items(texts: Sequence[str], places: Sequence[Span | None], findings: Findings) -> list[Item] | None:
     """Items from the texts of a mapping: a text that begins like a tag is one. None if one of them is broken."""
     items: list[Item] = []
     for text, place in zip(texts, places, strict=True):
-        if not re.match(r'\s*<[ \t]*"', text):
-            items.append(Word(text, place or Span(0, 0)))
+        if not is_tag(text):
+            items.append(Word(text, place or NOWHERE))
             continue
         tag = _tag_in_text(text, findings, place)
         if tag is None:
@@ -224,12 +260,20 @@ def mapped_items(texts: Sequence[str], places: Sequence[Span | None], findings: 
     return items
 
 
-def _tag_in_text(text: str, findings: Findings, place: Span | None) -> Tag | None:
-    """The tag that a text of a mapping holds. Its errors point at the whole text, for escapes hide the places in it."""
+def _tag_in_text(text: str, findings: Findings, place: Span | None, alone: bool = False) -> Tag | None:
+    """The tag that a text of a mapping holds.
+
+    It and its errors point at the whole text, for escapes hide the places in it.
+    """
     inner = Findings(text, findings.origin)
     body = text.strip()
     tree = _read(body, "tag", 0, inner)
-    tag = None if tree is None else _tag(tree, inner)
+    tag = None if tree is None else _tag(tree, inner, alone)
     for found in inner.found:
-        findings.add(found.code, found.message, place, found.label, found.help, found.note)
-    return tag
+        advice = f"make it a key: {scalar(body[:80])}: null" if found.code == "PD409" else found.help
+        findings.add(found.code, found.message, place, found.label, advice, found.note)
+    if tag is None:
+        return None
+    whole = place or NOWHERE
+    attributes = tuple(replace(a, key_span=whole, value_span=whole) for a in tag.attributes)
+    return replace(tag, attributes=attributes, span=whole, kind_span=whole, value_span=whole)

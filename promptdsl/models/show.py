@@ -87,6 +87,7 @@ def _row_data(encoding: Encoding) -> dict[str, Any]:
         "token_type_ids": encoding.token_type_ids.tolist(),
         "reads": encoding.reads.tolist(),
         "cut": encoding.cut,
+        "demos": [{"row": d.row, "label": d.label} for d in encoding.demos],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from promptdsl.encoding.compiler import FieldSlot, FixedSlot, MaskSlot, SoftSlot, TokenProgram
+from promptdsl.encoding.compiler import DemosSlot, FieldSlot, FixedSlot, MaskSlot, Slot, SoftSlot, TokenProgram
 from promptdsl.encoding.encoder import Encoding
 from promptdsl.errors import printable
 from promptdsl.language.nodes import Tag, scalar
@@ -59,12 +59,13 @@ def program_text(program: TokenProgram, model: str) -> str:
     if program.segment_from is not None:
         lines.append(f"  segment 1 begins at slot {program.segment_from}")
     if unread(program):
-        lines.append(f"  not read: {scalar(unread(program))} stands after the last mask")
+        kept = "; the solved examples keep it" if program.demos else ""
+        lines.append(f"  not read: {scalar(unread(program))} stands after the last mask{kept}")
     return "\n".join(lines)
 
 
-def _kind(slot: FieldSlot | FixedSlot | MaskSlot | SoftSlot) -> str:
-    names = {FieldSlot: "column", FixedSlot: "fixed", MaskSlot: "mask", SoftSlot: "soft"}
+def _kind(slot: Slot) -> str:
+    names = {FieldSlot: "column", FixedSlot: "fixed", MaskSlot: "mask", SoftSlot: "soft", DemosSlot: "demos"}
     return names[type(slot)]
 
 
@@ -81,8 +82,16 @@ def _contents(program: TokenProgram, number: int) -> str:
     if isinstance(slot, SoftSlot):
         shown = " ".join(f"«{v}»" for v in slot.vectors)
         return printable(f"{len(slot.vectors)} trainable vector{'s' * (len(slot.vectors) > 1)}: {shown}", WIDTH)
+    if isinstance(slot, DemosSlot):
+        how = "evenly from the classes" if slot.piece["select"] == "class" else "the nearest rows"
+        separator = _tokens(program, slot.separator)
+        return f"{_examples(slot)} after fit, {how}, after each: {separator or '(nothing)'}"
     count = "as many positions as a label word has" if slot.count is None else f"{slot.count} positions"
     return count + (", label words with a leading space" if slot.leading_space else "")
+
+
+def _examples(slot: DemosSlot) -> str:
+    return f"{slot.count} solved example{'s' * (slot.count > 1)}"
 
 
 def words_text(bound: BoundVerbalizer, program: TokenProgram) -> str:
@@ -139,6 +148,10 @@ def encoding_text(
 def _remark(encoding: Encoding, number: int, held: list[int]) -> str:
     """What there is to say about a slot in this row: what was cut, where it is read, that it is empty."""
     slot, cut = encoding.program.slots[number], encoding.cut[number]
+    if isinstance(slot, DemosSlot):
+        named = ", ".join(f"row {d.row} ({printable(d.label, 30)})" for d in encoding.demos)
+        left_out = f"{cut} left out for want of room" if cut else ""
+        return "; ".join(filter(None, (named, left_out))) or f"{_examples(slot)} after fit"
     if isinstance(slot, MaskSlot) and encoding.program.family == "causal":
         if not any(isinstance(s, MaskSlot) for s in encoding.program.slots[:number]):
             before = encoding.reads[0]

@@ -147,6 +147,8 @@ def trees(draw: st.DrawFn) -> tuple[Piece, ...]:
         if isinstance(piece, Tag) or (piece.text and not (pieces and isinstance(pieces[-1], Text))):
             pieces.append(piece)
     assume(pieces)
+    demos = [p for p in pieces if isinstance(p, Tag) and p.kind == "demos"]
+    assume(len(demos) < 2 and (not demos or any(isinstance(p, Tag) and p.kind == "mask" for p in pieces)))
     if draw(st.booleans()):
         pieces.insert(0, Tag("prefix", draw(st.integers(1, 20)), (), TEMPLATE_KINDS["prefix"]))
     return tuple(pieces)

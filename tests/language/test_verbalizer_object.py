@@ -208,6 +208,45 @@ def test_tags_in_mappings() -> None:
     assert Verbalizer('{"n": ["bad", "<\\"wordnet\\":\\"bad\\">"]}') == expected
 
 
+STEPS = Verbalizer('n: bad\np: good\n<"cluster":2>\n<"pool":"max">')
+
+
+def test_a_key_that_is_a_tag_is_a_line_of_its_own() -> None:
+    cluster, pool = '<"cluster":2>', '<"pool":"max">'
+    assert Verbalizer({"n": ["bad"], "p": ["good"], cluster: None, pool: []}) == STEPS
+    assert Verbalizer({cluster: "", "n": "bad", "p": "good", f" {pool}": ()}) == STEPS
+    assert codes({"n": ["bad"], pool: ["good"]}) == codes({"n": ["bad"], pool: 1}) == ["PD411"]
+    assert codes({"n": ["bad"], '<"pool":"mode">': None}) == ["PD205"]
+    assert codes({"n": ["bad", cluster], "p": ["good"]}) == ["PD417"]
+
+
+def test_a_key_of_yaml_that_is_a_tag_is_a_line_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("yaml")
+    path = tmp_path / "v.yaml"
+    path.write_text('n: bad\np: [good]\n\'<"cluster":2>\':\n\'<"pool":"max">\': null\n', encoding="utf-8")
+    assert Verbalizer.from_file(path) == STEPS
+    path.write_text('n: bad\np: good\n\'<"pool":"max">\':\n\'<"pool":"mean">\': []\n', encoding="utf-8")
+    with pytest.raises(VerbalizerError, match=r"v\.yaml:4:1"):
+        Verbalizer.from_file(path)
+
+
+def test_an_error_without_a_text_has_no_place() -> None:
+    with pytest.raises(VerbalizerError) as caught:
+        Verbalizer({"n": ['<"prototype":64>'], "p": ['<"prototype":32>']})
+    assert str(caught.value) == (
+        'PD419 "prototype" is 32 here and 64 in another class\n'
+        '  = help: write the same in every class, or once for all: <"prototype":64> on a line of its own'
+    )
+
+
+def test_tags_of_json_stand_at_their_whole_text() -> None:
+    text = '{"n": ["bad", "<\\"soft\\":\\"x\\">"], "<\\"pool\\":\\"max\\">": null}'
+    verbalizer = Verbalizer(text)
+    tag, step = verbalizer.classes[0].items[1], verbalizer.steps[0]
+    assert text[tag.span.start : tag.span.end] == '"<\\"soft\\":\\"x\\">"'
+    assert text[step.kind_span.start : step.kind_span.end] == '"<\\"pool\\":\\"max\\">"'
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

@@ -9,6 +9,10 @@ import torch
 from families import tiny, wordpiece
 
 from promptdsl import PromptDSLError, Template, show
+from promptdsl.encoding import as_rows, bind
+from promptdsl.encoding.demos import demonstrations
+from promptdsl.encoding.encoder import default_layout, lay_out, tokenize
+from promptdsl.models.show_text import encoding_text
 
 TEMPLATE = '<"placeholder":"text_a"> It was <"mask">.'
 
@@ -129,3 +133,25 @@ def test_the_data_are_json() -> None:
     assert again["pieces"] == ['<"placeholder":"text_a">', '" It was"', '<"mask">', '"."']
     assert [w["label"] for w in again["label_words"]] == ["no", "yes"]
     assert again["rows"][0]["pieces"] == [None, 0, 1, 1, 2, 3, None]
+
+
+def test_solved_examples_are_named_and_promised_before_fit() -> None:
+    template = 'Rate.\n<"demos":2,"separator":" and"><"placeholder":"text_a"> <"mask">.'
+    shown = show(template, ["the film"], wordpiece(), family="causal")
+    lines = [" ".join(line.split()) for line in str(shown).splitlines()]
+    (and_id,) = wordpiece().convert_tokens_to_ids(["and"])
+    slot = '<"demos":2,"separator":" and">'
+    assert f"1 demos {slot} 2 solved examples after fit, evenly from the classes, after each: and ({and_id})" in lines
+    assert f"{slot} (2 solved examples after fit)" in lines
+    assert 'not read: "." stands after the last mask; the solved examples keep it' in lines
+    assert shown.as_dict()["rows"][0]["demos"] == []
+
+
+def test_a_row_says_which_examples_it_has_and_how_many_had_no_room() -> None:
+    program = bind('<"demos":3><"placeholder":"text_a"> <"mask">', wordpiece())
+    (good,) = wordpiece().convert_tokens_to_ids(["good"])
+    made = demonstrations(program, as_rows(["the film", "it", "was"]), ["a", "b", "c"], [((good,),)] * 3)
+    tokens = tokenize(program, as_rows(["the"]), demos=[made], max_length=8)
+    (encoding,) = lay_out(tokens, default_layout(program))
+    lines = [" ".join(line.split()) for line in encoding_text(encoding, 0, 8, ()).splitlines()]
+    assert '1–4 <"demos":3> it good was good (row 1 (b), row 2 (c); 1 left out for want of room)' in lines
