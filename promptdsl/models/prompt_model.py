@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from transformers.utils.generic import ModelOutput
 
 from promptdsl.encoding.compiler import SoftSlot, TokenProgram, bind
-from promptdsl.encoding.encoder import Encoding, Layout, RowTokens, lay_out, tokenize
+from promptdsl.encoding.demos import Demonstration, require_demos
+from promptdsl.encoding.encoder import Encoding, Layout, RowTokens, default_layout, lay_out, tokenize
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.language.template import Template
@@ -21,8 +22,10 @@ from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch, batches
 from promptdsl.models.calibrating import calibrate
+from promptdsl.models.demonstrations import DemoStore
 from promptdsl.models.loading import as_language_model, torch_dtype
-from promptdsl.models.resolving import bind_verbalizer, resolve
+from promptdsl.models.reading import MaskReader, first_states
+from promptdsl.models.resolving import resolve
 from promptdsl.models.top_words import top_words
 from promptdsl.models.unfitted import refuse_unfitted, unfitted
 from promptdsl.verbalizers.head import Observations, VerbalizerHead
@@ -67,6 +70,7 @@ class PromptModel(nn.Module):
         label_words: the verbalizer as it was written.
         verbalizer: what it was bound to; `verbalizer.verbalizer` has expanded label words in place of their tags.
         head: what can be fitted of a verbalizer: priors, weights, soft rows, prototypes, biases.
+        demos: the solved examples of a template with a demos tag, once rows were fitted.
         unfitted: what of the two strings needs rows that it has not seen yet.
 
     Raises:
@@ -99,36 +103,13 @@ class PromptModel(nn.Module):
         self.backbone = backbone or Backbone(self.lm, trainable=trainable, device=device, dtype=torch_dtype(dtype))
         self.verbalizer = resolve(self.label_words, self.program, self.backbone)
         self.layouts = tuple(Layout(fill) for fill in self.verbalizer.fills)
+        self.reader = MaskReader(self.backbone, self.verbalizer, self.program)
         rows, bias = self.backbone.output_rows([_starts(w) for w in self.verbalizer.soft])
         self.head = VerbalizerHead(self.verbalizer, rows, bias, multi_label=multi_label).to(self.backbone.device)
-        self._tables()
+        self.demos: DemoStore | None = None
         self.unfitted = unfitted(self.verbalizer, self.program)
         if not self.unfitted:
             calibrate(self)
-
-    _place_fill: Tensor
-    _place_read: Tensor
-    _term_place: Tensor
-    _term_token: Tensor
-    _token_ids: Tensor
-
-    def _tables(self) -> None:
-        """Where each token of each label word is read, as index tensors."""
-        readings, fills = self.verbalizer.readings, len(self.layouts)
-        places = sorted({(r.fill, r.read) for r in readings})
-        tokens = self.verbalizer.token_ids
-        place_of = {place: i for i, place in enumerate(places)}
-        column_of = {token: token if self.verbalizer.normalised else i for i, token in enumerate(tokens)}
-        for name, values in {
-            "_place_fill": [f for f, _ in places],
-            "_place_read": [r for _, r in places],
-            "_term_place": [place_of[r.fill, r.read] for r in readings],
-            "_term_token": [column_of[r.token] for r in readings],
-            "_token_ids": list(tokens),
-        }.items():
-            table = torch.tensor(values, dtype=torch.long, device=self.backbone.device)
-            self.register_buffer(name, table, persistent=False)
-        self._fills = fills
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -169,52 +150,8 @@ class PromptModel(nn.Module):
 
         `normalised` asks for log-probabilities also where logits would do.
         """
-        picked = self._picked(input_ids, attention_mask, reads, token_type_ids)
-        places = picked[:, self._place_fill, self._place_read]  # (batch, places, hidden)
-        words = self.verbalizer.word_scores(self._token_scores(places, normalised))
-        return Observations(words, *self._at_rest(picked))
-
-    def _picked(
-        self, input_ids: Tensor, attention_mask: Tensor, reads: Tensor, token_type_ids: Tensor | None
-    ) -> Tensor:
-        """States at what is read: (batch, layouts, reads, hidden)."""
-        states = self.backbone.states(input_ids, attention_mask, token_type_ids)
-        lines = torch.arange(len(reads), device=reads.device)[:, None]
-        picked = states[lines, reads]
-        return picked.reshape(-1, self._fills, *picked.shape[1:])
-
-    def _token_scores(self, places: Tensor, normalised: bool) -> Tensor:
-        """(batch, places, hidden) → (batch, terms): what the verbalizer reads, with no more of the head than needed."""
-        if not len(self._token_ids):
-            return places.new_zeros(len(places), 0, dtype=torch.float32)
-        flat = places.flatten(0, 1)
-        if self.verbalizer.normalised or normalised:
-            scores = self.backbone.logits(flat).float().log_softmax(-1)
-            scores = scores if self.verbalizer.normalised else scores[:, self._token_ids]
-        else:
-            scores = self.backbone.rows(flat, self._token_ids).float()
-        scores = scores.reshape(*places.shape[:2], -1)
-        return scores[:, self._term_place, self._term_token]
-
-    def _at_rest(self, picked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mask states, features and normaliser, as `Observations` has them: (batch, layouts, reads, hidden) →."""
-        batch, fill = len(picked), self.verbalizer.state_fill
-        none = picked.new_zeros(batch, 0, dtype=torch.float32)
-        if fill is None:
-            return none, none, none.new_zeros(batch)
-        states = picked[:, fill, : self._rest_reads]
-        features, normaliser = none, none.new_zeros(batch)
-        if self.verbalizer.soft:
-            features = self.backbone.features(states[:, 0]).float()
-            if self.verbalizer.normalised:
-                normaliser = self.backbone.logits(states[:, 0]).float().logsumexp(-1)
-        return states.flatten(1).float(), features, normaliser
-
-    @property
-    def _rest_reads(self) -> int:
-        """Mask states of one row: one for each mask position, on a causal LM the one before the first mask."""
-        fill = self.verbalizer.state_fill
-        return 1 if fill is None or self.program.family == "causal" else self.layouts[fill].length
+        picked = self.reader.picked(input_ids, attention_mask, reads, token_type_ids)
+        return self.reader(picked, normalised)
 
     def observe(self, rows: Any, *, batch_size: int = 64, normalised: bool = False) -> Observations:
         """What the frozen language model says at the masks of rows, in their order: fit on this, not on the model."""
@@ -227,7 +164,7 @@ class PromptModel(nn.Module):
             for batch in given:
                 parts.append(self.observe_batch(**batch.tensors(self.backbone.device), normalised=normalised))
                 order += batch.rows
-        seen = Observations.joined(parts) if parts else self._nothing()
+        seen = Observations.joined(parts) if parts else self.reader.nothing()
         return seen[torch.tensor(np.argsort(order), dtype=torch.long, device=seen.words.device)]
 
     def vocabulary_log_proba(self, rows: Any, tokens: Tensor | None = None, *, batch_size: int = 64) -> Tensor:
@@ -235,33 +172,57 @@ class PromptModel(nn.Module):
         parts, order = [], []
         with torch.no_grad():
             for batch in self.batches(rows, batch_size=batch_size):
-                picked = self._picked(**batch.tensors(self.backbone.device))
-                found = self.backbone.logits(picked[:, self.verbalizer.state_fill or 0, 0]).float().log_softmax(-1)
+                found = self.reader.vocabulary(self.reader.picked(**batch.tensors(self.backbone.device)))
                 parts.append((found if tokens is None else found[:, tokens.to(found.device)]).cpu())
                 order += batch.rows
         return torch.cat(parts)[torch.tensor(np.argsort(order), dtype=torch.long)]
 
-    def _nothing(self) -> Observations:
-        empty = torch.zeros(0, len(self.verbalizer.words), device=self.backbone.device)
-        return Observations(empty, empty[:, :0], empty[:, :0], empty[:, :0].sum(1))
+    def encode(
+        self, rows: Any, *, draw: int = 0, own: Sequence[int | None] | None = None
+    ) -> list[list[Encoding]]:
+        """For each row, its encodings, one for each forward pass that the label words need.
 
-    def encode(self, rows: Any) -> list[list[Encoding]]:
-        """For each row, its encodings, one for each forward pass that the label words need."""
+        Args:
+            rows: the data.
+            draw: which draw of solved examples, where the template has a demos tag.
+            own: for each row its number among the fitted rows, so that it is not an example of its own.
+        """
+        data = as_rows(rows)
         longest = max(layout.length for layout in self.layouts)
-        tokens = tokenize(self.program, as_rows(rows), max_length=self.max_length, at_masks=longest)
-        return self.lay_out(tokens)
+        demos = self._examples(data, draw, own)
+        return self.lay_out(tokenize(self.program, data, max_length=self.max_length, at_masks=longest, demos=demos))
+
+    def _examples(
+        self, rows: Rows, draw: int, own: Sequence[int | None] | None
+    ) -> Sequence[Sequence[Demonstration]] | None:
+        if self.program.demos is None:
+            return None
+        require_demos(self.program, self.demos)
+        assert self.demos is not None
+        states = self.mask_states(rows) if self.demos.needs_states else len(rows)
+        return self.demos.pick(states, draw, exclude=own)
+
+    def mask_states(self, rows: Any, *, batch_size: int = 64) -> NDArray[np.float32]:
+        """(rows, hidden): the state at the first mask of rows by themselves, without solved examples."""
+        tokens = tokenize(self.program, as_rows(rows), max_length=self.max_length)
+        encoded = [[e] for e in lay_out(tokens, default_layout(self.program))]
+        return first_states(self.backbone, self.batched(encoded, batch_size), len(encoded))
 
     def lay_out(self, tokens: RowTokens) -> list[list[Encoding]]:
         """For each row of tokens, its encodings, one for each forward pass."""
         return [list(row) for row in zip(*(lay_out(tokens, layout) for layout in self.layouts), strict=True)]
 
-    def batches(self, rows: Any, *, batch_size: int = 64) -> Iterator[PromptBatch]:
-        """Padded batches of all rows, window by window, so that memory does not grow with the data."""
+    def batches(
+        self, rows: Any, *, batch_size: int = 64, draw: int = 0, own: Sequence[int | None] | None = None
+    ) -> Iterator[PromptBatch]:
+        """Padded batches of all rows, window by window, so that memory does not grow with the data; see `encode`."""
         data = as_rows(rows)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             fail("PD505", f"batch_size must be a whole number ≥ 1, not {batch_size!r}", origin="batch_size")
         for start in range(0, len(data), WINDOW):
-            yield from self.batched(self.encode(_window(data, start)), batch_size, start)
+            window = data[start : start + WINDOW]
+            encoded = self.encode(window, draw=draw, own=None if own is None else own[start : start + WINDOW])
+            yield from self.batched(encoded, batch_size, start)
 
     def batched(self, encoded: Sequence[Sequence[Encoding]], batch_size: int, offset: int = 0) -> Iterator[PromptBatch]:
         """Padded batches of encodings."""
@@ -278,9 +239,13 @@ class PromptModel(nn.Module):
         """
         self.require_fitted()
         data = as_rows(rows)
-        scores = np.zeros((len(data), len(self.labels)), np.float32)
+        draws = [self._scores(data, batch_size, draw) for draw in range(1 if self.demos is None else self.demos.draws)]
+        return draws[0] if len(draws) == 1 else np.logaddexp.reduce(draws) - np.float32(np.log(len(draws)))
+
+    def _scores(self, rows: Rows, batch_size: int, draw: int) -> NDArray[np.float32]:
+        scores = np.zeros((len(rows), len(self.labels)), np.float32)
         with torch.inference_mode():
-            for batch in self.batches(data, batch_size=batch_size):
+            for batch in self.batches(rows, batch_size=batch_size, draw=draw):
                 logits = self(**batch.tensors(self.backbone.device)).logits
                 scores[list(batch.rows)] = logits.float().cpu().numpy()
         return scores
@@ -300,7 +265,7 @@ class PromptModel(nn.Module):
             multi_label=self.multi_label,
             backbone=self.backbone,
         )
-        made.label_words = self.label_words
+        made.label_words, made.demos = self.label_words, self.demos
         return made
 
     def top_words(self, rows: Any, k: int = 10, *, batch_size: int = 64) -> list[list[list[tuple[str, float]]]]:
@@ -310,10 +275,7 @@ class PromptModel(nn.Module):
 
         Returns:
             For each row and each mask position the k likeliest tokens with their probabilities, best first.
-        """
-        return top_words(
-            self.backbone, self.program, rows, k, max_length=self.max_length, batch_size=batch_size, budget=TOKEN_BUDGET
-        )
+        X
 
     def __str__(self) -> str:
         return f"PromptModel of {self.lm}\n  template    {self.template}\n  verbalizer  " + "\n              ".join(
@@ -323,10 +285,6 @@ class PromptModel(nn.Module):
 
 def _starts(word: BoundWord) -> tuple[int, ...]:
     return tuple(token for part in word.parts for token in part)
-
-
-def _window(data: Rows, start: int) -> Rows:
-    return data[start : start + WINDOW]
 
 
 def _check_slots(program: TokenProgram) -> None:

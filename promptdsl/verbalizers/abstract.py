@@ -46,48 +46,51 @@ class AbstractSource(nn.Module):
             self.register_buffer(name, tensor.detach().clone())
 
 
+    def keep_space(self, space: Whitening) -> None:
+        """Make the map into the whitened space buffers."""
+        self.keep(centre=space.centre, scale=space.scale, directions=space.directions, gains=space.gains)
+
+    @property
+    def space(self) -> Whitening:
+        """The map into the whitened space."""
+        return Whitening(*(self.get_buffer(name) for name in ("centre", "scale", "directions", "gains")))
+
+
 class ClusterSource(AbstractSource):
     """Prototypes clustered in the whitened space of the mask states."""
-
-    centre: Tensor
-    scale: Tensor
-    directions: Tensor
-    gains: Tensor
-    prototypes: Tensor
-    owner: Tensor
 
     def fit(self, states: Tensor, labels: Tensor, seed: int) -> None:
         counts = [int(str(tag.value)) for tag in self.tags]
         found = cluster_prototypes(states, labels, counts, seed, self.names)
-        space = found.space
-        self.keep(centre=space.centre, scale=space.scale, directions=space.directions, gains=space.gains)
+        self.keep_space(found.space)
         self.keep(prototypes=found.prototypes, owner=found.owner)
 
-    @property
-    def clusters(self) -> Clusters:
-        """What was found, as one value."""
-        space = Whitening(self.centre, self.scale, self.directions, self.gains)
-        return Clusters(space, self.prototypes, self.owner, len(self.tags))
-
     def forward(self, states: Tensor) -> Tensor:
-        score = str(self.tags[0]["score"])
-        return cluster.similarity(states, self.clusters, score) / cluster.TEMPERATURE
+        found = Clusters(self.space, self.get_buffer("prototypes"), self.get_buffer("owner"), len(self.tags))
+        return cluster.similarity(states, found, str(self.tags[0]["score"])) / cluster.TEMPERATURE
 
 
 class PrototypeSource(AbstractSource):
     """One prototype for each class in a space learnt by contrast (ProtoVerb: Cui et al. 2022)."""
 
-    projection: Tensor
-    prototypes: Tensor
-
     def fit(self, states: Tensor, labels: Tensor, seed: int) -> None:
         tag = self.tags[0]
-        options = {"dim": int(str(tag.value)), "epochs": int(str(tag["epochs"]))}
-        found = train_prototypes(states, labels, **options, learning_rate=float(str(tag["learning_rate"])), seed=seed)
+        found = train_prototypes(
+            states,
+            labels,
+            len(self.tags),
+            dim=int(str(tag.value)),
+            epochs=int(str(tag["epochs"])),
+            learning_rate=float(str(tag["learning_rate"])),
+            seed=seed,
+            names=self.names,
+        )
+        self.keep_space(found.space)
         self.keep(projection=found.projection, prototypes=found.prototypes)
 
     def forward(self, states: Tensor) -> Tensor:
-        return prototypes.similarity(states, ProtoSpace(self.projection, self.prototypes)) / prototypes.TEMPERATURE
+        found = ProtoSpace(self.space, self.get_buffer("projection"), self.get_buffer("prototypes"))
+        return prototypes.similarity(states, found) / prototypes.TEMPERATURE
 
 
 # Kind of tag → what scores it: a new kind is one entry and one class.
