@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 
-from promptdsl.encoding.rows import as_rows
-from promptdsl.errors import fail, printable
+from promptdsl.encoding.rows import Rows, as_rows
+from promptdsl.errors import fail
 from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.loading import LanguageModel, as_language_model
 from promptdsl.models.prompt_model import PromptModel
+from promptdsl.training.fitting import fit_verbalizer, refit, take_over
+from promptdsl.training.targets import Targets
 from promptdsl.training.trainer import TrainingSettings, train
-from promptdsl.verbalizers.calibration import add_bias, fit_class_bias
 
 __all__ = ["PromptClassifier"]
 
@@ -29,8 +31,10 @@ _lock = threading.Lock()
 class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A text classifier made of a template, a verbalizer and a language model.
 
-    It predicts without `fit`, from the verbalizer's labels alone (zero-shot). `fit` on labelled rows learns a bias for
-    each class while the language model stays frozen (`tune="prompt"`), or tunes a copy of it (`tune="full"`).
+    It predicts without `fit`, from the verbalizer's labels alone (zero-shot), unless the strings ask for rows. `fit` on
+    labelled rows learns what the verbalizer has to learn, else a bias for each class, while the language model stays
+    frozen (`tune="prompt"`), or tunes a copy of it (`tune="full"`). `fit` on rows without labels refines and calibrates
+    label words. With a demos tag the rows become solved examples, and nothing is trained.
 
     Args:
         template: the template string, or a Template.
@@ -41,6 +45,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_length: the most positions of an input; by default what the language model takes.
         dtype: "auto" (float32 for names and folders, else the model's own), "float32", "bfloat16" or "float16".
         device: a torch device; CPU by default.
+        multi_label: a row may have any number of labels. `y` is then a list of labels a row, or 0 and 1 for each row
+            and class in the order of `classes_`; so is what `predict` returns.
         batch_size: rows of a forward pass in prediction, at most.
         learning_rate, epochs, train_batch_size: of `tune="full"`.
         random_state: the seed of everything that is random; None is 0.
@@ -48,7 +54,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: the labels, sorted. Where all labels are whole numbers and `y` has whole numbers, they are numbers.
-        bias_: (classes,) the learnt bias of each class, after `fit` with `tune="prompt"`.
+        bias_: (classes,) the learnt bias of each class, after `fit` with `tune="prompt"`; 0 where others learn.
+        verbalizer_: the verbalizer with the label words that were made, found and kept; its `audit()` says whence.
         prompt_model_: the PromptModel in use, after `fit`.
     """
 
@@ -62,6 +69,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_length: int | None = None,
         dtype: str = "auto",
         device: str | None = None,
+        multi_label: bool = False,
         batch_size: int = 64,
         learning_rate: float = 5e-5,
         epochs: int = 10,
@@ -76,6 +84,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_length = max_length
         self.dtype = dtype
         self.device = device
+        self.multi_label = multi_label
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.epochs = epochs
@@ -83,68 +92,91 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Sequence[Any]) -> PromptClassifier:  # noqa: N803 - scikit-learn's name
-        """Learn from labelled rows.
+    def fit(self, X: Any, y: Sequence[Any] | None = None, *, support: Any = None) -> PromptClassifier:  # noqa: N803
+        """Learn from rows.
 
         Args:
             X: texts, pairs, mappings, a DataFrame or a Dataset.
-            y: one label a row; matched to the verbalizer's labels by its text.
+            y: one label a row (for `multi_label` a list of labels, or 0 and 1 for each class), matched to the
+                verbalizer's labels by its text. Without it only words are refined and calibrated.
+            support: rows without labels to refine and calibrate on; by default X.
 
         Raises:
-            PromptDSLError: PD701 for a label that the verbalizer does not have or a wrong number of labels, PD6 for
-                rows that cannot be read.
+            PromptDSLError: PD701 for a label that the verbalizer does not have or a wrong number of labels, PD714 where
+                labels are needed and not given, PD6 for rows that cannot be read.
         """
         rows = as_rows(X)
         model = self._built()
-        wanted, classes = _match_labels(y, model.labels)
-        if len(wanted) != len(rows):
-            fail("PD701", f"{len(rows)} rows and {len(wanted)} labels", help="give one label for each row", origin="y")
-        if not len(rows):
-            fail("PD701", "no rows to learn from", help="predict without fit for zero-shot", origin="y")
-        order = np.argsort(classes)
-        bias: NDArray[np.float64] | None = None
-        if self.tune == "full":
-            settings = self._settings()
-            model = train(self._new_model("full"), rows, wanted.tolist(), settings)
+        targets = Targets.of(y, model.labels, len(rows), multi_label=self.multi_label)
+        options: dict[str, Any] = {"support": support, "seed": self._seed(), "batch_size": self.batch_size}
+        if self.tune == "prompt":
+            model = fit_verbalizer(model, rows, targets.tensor, **options)
         else:
-            bias = fit_class_bias(model.predict_log_proba(rows, batch_size=self.batch_size), wanted)
-        self.prompt_model_ = model
-        self._classes, self._bias = classes[order], bias
-        if bias is not None:
-            self.bias_ = bias[order]
-        elif hasattr(self, "bias_"):
-            del self.bias_
+            model = self._tuned(model, rows, targets, options)
+        self.prompt_model_, self._labels = model, targets.labels
         self.n_features_in_ = len(rows.columns)
         return self
+
+    def _tuned(self, model: PromptModel, rows: Rows, targets: Targets, options: dict[str, Any]) -> PromptModel:
+        """A copy of the language model, tuned on the rows below what the frozen one found for the verbalizer."""
+        if targets.tensor is None:
+            fail("PD714", "a language model cannot be tuned without labels", help="give one for each row", origin="y")
+        if not model.unfitted:
+            return train(self._new_model("full", self.verbalizer), rows, targets.tensor, self._settings())
+        found = fit_verbalizer(model, rows, targets.tensor, **options)
+        fresh = self._new_model("full", found.verbalizer.verbalizer)
+        return refit(train(take_over(fresh, found), rows, targets.tensor, self._settings()), rows, targets.tensor, options)
 
     @property
     def classes_(self) -> NDArray[Any]:
         """The labels, sorted: the columns of `predict_proba`."""
-        if hasattr(self, "_classes"):
-            return np.asarray(self._classes)
-        return np.array(sorted(Verbalizer(self.verbalizer).labels))
+        return np.asarray(getattr(self, "_labels", np.array(Verbalizer(self.verbalizer).labels)))[self._order()]
+
+    def _order(self) -> NDArray[np.intp]:
+        """The verbalizer's class numbers in the order of `classes_`."""
+        labels = getattr(self, "_labels", np.array(Verbalizer(self.verbalizer).labels))
+        return np.argsort(labels)
+
+    @property
+    def bias_(self) -> NDArray[np.float64]:
+        """The learnt bias of each class, in the order of `classes_`."""
+        if not hasattr(self, "prompt_model_") or self.tune != "prompt":
+            raise AttributeError('bias_ is there after fit with tune="prompt"')
+        bias: NDArray[np.float64] = self.prompt_model_.head.bias.double().cpu().numpy()
+        return bias[self._order()]
+
+    @property
+    def verbalizer_(self) -> Verbalizer:
+        """The verbalizer with the label words that were made, found and kept."""
+        return self._model().verbalizer.verbalizer
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Class log-probabilities: (rows, classes), the columns in the order of `classes_`."""
-        model = getattr(self, "prompt_model_", None) or self._built()
-        scores = model.predict_log_proba(X, batch_size=self.batch_size).astype(np.float64)
-        bias = getattr(self, "_bias", None)
-        scores = add_bias(scores, np.zeros(len(model.labels)) if bias is None else bias)
-        place = {label: i for i, label in enumerate(model.labels)}
-        return scores[:, [place[str(c)] for c in self.classes_]]
+        """Class log-probabilities: (rows, classes), the columns in the order of `classes_`.
+
+        Raises:
+            TrainingError: PD713 where the strings need rows that were not given yet.
+        """
+        scores = self._model().predict_log_proba(X, batch_size=self.batch_size).astype(np.float64)[:, self._order()]
+        return np.asarray(log_expit(scores) if self.multi_label else log_softmax(scores, axis=1))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Class probabilities: (rows, classes), the columns in the order of `classes_`."""
         return np.exp(self.predict_log_proba(X))
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
-        """The likeliest label of each row."""
-        return np.asarray(self.classes_[self.predict_log_proba(X).argmax(axis=1)])
+        """The likeliest label of each row; for `multi_label` (rows, classes) 1 where p ≥ 1/2, else 0."""
+        scores = self.predict_log_proba(X)
+        if self.multi_label:
+            return np.asarray(scores >= np.log(0.5), np.int64)
+        return np.asarray(self.classes_[scores.argmax(axis=1)])
 
     def top_words(self, X: Any, k: int = 10) -> list[list[list[tuple[str, float]]]]:  # noqa: N803
         """What the language model itself would put at each mask of each row, with probabilities."""
-        model = getattr(self, "prompt_model_", None) or self._built()
-        return model.top_words(X, k, batch_size=self.batch_size)
+        return self._model().top_words(X, k, batch_size=self.batch_size)
+
+    def _model(self) -> PromptModel:
+        """What predicts: the fitted model, else the zero-shot one."""
+        return getattr(self, "prompt_model_", None) or self._built()
 
     def _language_model(self) -> LanguageModel:
         """The language model of these parameters; one that was given as a pair is wrapped once."""
@@ -159,18 +191,26 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.tune not in ("prompt", "full"):
             fail("PD516", f'tune is "prompt" or "full", not {self.tune!r}', origin="tune")
         lm = self._language_model()
-        key = (Template(self.template), Verbalizer(self.verbalizer), self.max_length, self.dtype, self.device)
+        words = Verbalizer(self.verbalizer)
+        key = (Template(self.template), words, self.max_length, self.dtype, self.device, self.multi_label)
         with _lock:
             if key not in lm.built:
                 if len(lm.built) >= KEPT:
                     lm.built.clear()
-                lm.built[key] = self._new_model("prompt")
+                lm.built[key] = self._new_model("prompt", words)
             return lm.built[key]  # type: ignore[no-any-return]
 
-    def _new_model(self, tune: str) -> PromptModel:
-        lm = self._language_model()
-        options: dict[str, Any] = {"max_length": self.max_length, "dtype": self.dtype, "device": self.device}
-        return PromptModel(lm, self.template, self.verbalizer, tune=tune, **options)
+    def _new_model(self, tune: str, verbalizer: Any) -> PromptModel:
+        return PromptModel(
+            self._language_model(),
+            self.template,
+            verbalizer,
+            tune=tune,
+            max_length=self.max_length,
+            dtype=self.dtype,
+            device=self.device,
+            multi_label=self.multi_label,
+        )
 
     def _settings(self) -> TrainingSettings:
         return TrainingSettings(
@@ -193,46 +233,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
+        tags.classifier_tags.multi_label = self.multi_label
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         tags.input_tags.one_d_array = True
         return tags
-
-
-def _match_labels(y: Any, labels: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Class numbers of `y`, matched by text, and the labels as the kind of value that `y` has.
-
-    Raises TrainingError PD701 for a label that the verbalizer does not have.
-    """
-    if isinstance(y, (str, bytes)) or not isinstance(y, Iterable):
-        fail(
-            "PD701",
-            f"labels cannot be read from {type(y).__name__}",
-            help="give a list, one label for each row",
-            origin="y",
-        )
-    given = [v.item() if isinstance(v, np.generic) else v for v in y]
-    place = {label: i for i, label in enumerate(labels)}
-    for row, value in enumerate(given):
-        if str(value) not in place:
-            fail(
-                "PD701",
-                f'row {row} has the label "{printable(str(value), 80)}", which the verbalizer does not have',
-                help=f"its labels are {', '.join(printable(label, 40) for label in labels[:20])}",
-                origin="y",
-            )
-    numbers = np.array([place[str(v)] for v in given], np.int64)
-    return numbers, _typed(labels, given)
-
-
-def _typed(labels: Sequence[str], given: Sequence[Any]) -> NDArray[Any]:
-    """The labels as whole numbers or booleans where `y` has such and every label reads as one; else as texts."""
-    readable: dict[type, dict[str, Any]] = {
-        bool: {"True": True, "False": False},
-        int: {label: int(label) for label in labels if label.lstrip("-").isdecimal()},
-    }
-    for kind, table in readable.items():
-        same_kind = bool(given) and all(type(v) is kind for v in given)
-        if same_kind and all(label in table and str(table[label]) == label for label in labels):
-            return np.array([table[label] for label in labels])
-    return np.array(labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch, batches
-from promptdsl.models.calibrating import calibrate
+from promptdsl.models.content_free import INPUTS, content_free
 from promptdsl.models.demonstrations import DemoStore
 from promptdsl.models.loading import as_language_model, torch_dtype
 from promptdsl.models.reading import MaskReader, first_states
@@ -30,6 +31,7 @@ from promptdsl.models.top_words import top_words
 from promptdsl.models.unfitted import refuse_unfitted, unfitted
 from promptdsl.verbalizers.head import Observations, VerbalizerHead
 from promptdsl.verbalizers.losses import class_loss
+from promptdsl.verbalizers.priors import CALIBRATIONS
 from promptdsl.verbalizers.verbalizer import BoundWord
 
 __all__ = ["PromptModel", "PromptOutput", "bind_verbalizer", "length_limit"]
@@ -109,7 +111,7 @@ class PromptModel(nn.Module):
         self.demos: DemoStore | None = None
         self.unfitted = unfitted(self.verbalizer, self.program)
         if not self.unfitted:
-            calibrate(self)
+            self.calibrate()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -153,9 +155,11 @@ class PromptModel(nn.Module):
         picked = self.reader.picked(input_ids, attention_mask, reads, token_type_ids)
         return self.reader(picked, normalised)
 
-    def observe(self, rows: Any, *, batch_size: int = 64, normalised: bool = False) -> Observations:
+    def observe(
+        self, rows: Any, *, batch_size: int = 64, normalised: bool = False, own: Sequence[int | None] | None = None
+    ) -> Observations:
         """What the frozen language model says at the masks of rows, in their order: fit on this, not on the model."""
-        return self.observe_batches(self.batches(rows, batch_size=batch_size), normalised=normalised)
+        return self.observe_batches(self.batches(rows, batch_size=batch_size, own=own), normalised=normalised)
 
     def observe_batches(self, given: Iterable[PromptBatch], *, normalised: bool = False) -> Observations:
         """As `observe`, for batches."""
@@ -250,6 +254,38 @@ class PromptModel(nn.Module):
                 scores[list(batch.rows)] = logits.float().cpu().numpy()
         return scores
 
+    def calibrate(self, support: Observations | None = None) -> None:
+        """Fit the priors of the head as the `calibrate` step says; nothing happens without one.
+
+        Args:
+            support: what was observed on given rows; content-free inputs are observed here where they are asked for.
+        """
+        step = next((s for s in self.verbalizer.verbalizer.steps if s.kind == "calibrate"), None)
+        if step is None:
+            return
+        spec = CALIBRATIONS[str(step.value)]
+        seen = support if spec.inputs == "support" else self._content_free(INPUTS[spec.inputs])
+        assert seen is not None
+        with torch.no_grad():
+            if spec.level == "words":
+                self.head.prior.copy_(spec.prior(self.head.word_scores(seen)))
+            else:
+                self.head.class_prior.zero_()
+                self.head.class_prior.copy_(spec.prior(self.head.word_log_proba(self.head.word_scores(seen))))
+
+    def _content_free(self, fills: Sequence[str | None]) -> Observations:
+        """What the model says without content, below the solved examples of each draw where all rows have the same."""
+        store, limit = self.demos, self.max_length or math.inf
+        draws = [store.pick(1, d)[0] for d in range(store.draws)] if store and not store.needs_states else [[]]
+        seen: list[Observations] = []
+        for demos in draws:
+            encoded = self.lay_out(content_free(self.program, fills, demos))
+            while demos and max(len(e) for row in encoded for e in row) > limit:
+                demos = demos[:-1]
+                encoded = self.lay_out(content_free(self.program, fills, demos))
+            seen.append(self.observe_batches(self.batched(encoded, len(fills))))
+        return Observations.joined(seen)
+
     def require_fitted(self) -> None:
         """Raise TrainingError PD713 if something of the two strings needs rows that it has not seen."""
         if self.unfitted:
@@ -275,7 +311,18 @@ class PromptModel(nn.Module):
 
         Returns:
             For each row and each mask position the k likeliest tokens with their probabilities, best first.
-        X
+        """
+        data = as_rows(rows)
+        return top_words(
+            self.backbone,
+            self.program,
+            data,
+            k,
+            max_length=self.max_length,
+            batch_size=batch_size,
+            budget=TOKEN_BUDGET,
+            demos=self._examples(data, 0, None),
+        )
 
     def __str__(self) -> str:
         return f"PromptModel of {self.lm}\n  template    {self.template}\n  verbalizer  " + "\n              ".join(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from promptdsl.encoding.compiler import TokenProgram
+from promptdsl.encoding.demos import Demonstration
 from promptdsl.encoding.encoder import default_layout, lay_out, tokenize
 from promptdsl.encoding.rows import as_rows
 from promptdsl.encoding.tokenizer import TextTokenizer
@@ -27,6 +29,7 @@ def top_words(
     max_length: int | None = None,
     batch_size: int = 64,
     budget: int = 8192,
+    demos: Sequence[Sequence[Demonstration]] | None = None,
 ) -> list[list[list[tuple[str, float]]]]:
     """The k likeliest tokens at each mask position of each row, with their probabilities, best first.
 
@@ -37,10 +40,11 @@ def top_words(
         k: tokens a position, ≥ 1.
         max_length: the most positions of an input.
         batch_size, budget: the most rows and the most tokens of a forward pass.
+        demos: for each row its solved examples, where the template has a demos tag.
     """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         fail("PD505", f"k must be a whole number ≥ 1, not {k!r}", origin="k")
-    tokens = tokenize(program, as_rows(rows), max_length=max_length)
+    tokens = tokenize(program, as_rows(rows), max_length=max_length, demos=demos)
     encoded = [[e] for e in lay_out(tokens, default_layout(program))]
     found: list[list[list[tuple[str, float]]]] = [[] for _ in encoded]
     with torch.inference_mode():

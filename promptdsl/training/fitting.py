@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import json
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from promptdsl.encoding.demos import demonstrations, fair_share, first_words
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.knowledge.related import Related
 from promptdsl.language.expansion import decide, replace_items
 from promptdsl.language.nodes import LabelledWords, Tag
 from promptdsl.language.verbalizer import Verbalizer
-from promptdsl.models.calibrating import calibrate
+from promptdsl.models.demonstrations import DemoStore
 from promptdsl.models.prompt_model import PromptModel
 from promptdsl.models.resolving import refinements, with_refinements
 from promptdsl.models.unfitted import NEEDS_LABELS
@@ -59,20 +62,46 @@ def fit_verbalizer(
         TrainingError: PD714 where labels are needed and not given, PD707 for a class without rows.
     """
     data = as_rows(rows)
-    asked = sorted(model.unfitted & NEEDS_LABELS) if labels is None else []
-    if asked:
-        message = f"{', '.join(map(repr, asked))} cannot be learnt without labels"
-        fail("PD714", message, help="give one label for each row: fit(rows, labels)", origin="y")
-    found = _found(model, data, labels, batch_size)
-    given = data if support is None else as_rows(support)
-    refined = _refined(found, given, batch_size)
-    fitted = refined.rebound(refined.verbalizer.verbalizer) if refined is model else refined
-    seen = fitted.observe(data, batch_size=batch_size)
-    calibrate(fitted, seen if support is None else fitted.observe(given, batch_size=batch_size))
+    given = None if support is None else as_rows(support)
+    _require(model, data, labels)
+    found = _found(model.rebound(model.verbalizer.verbalizer), data, labels, batch_size)
     if labels is not None:
+        found.demos = _demonstrations(found, data, labels, seed, batch_size)
+    fitted = _refined(found, data if given is None else given, batch_size)
+    own = range(len(data)) if fitted.demos is not None else None
+    seen = fitted.observe(data, batch_size=batch_size, own=own)
+    fitted.calibrate(seen if given is None else fitted.observe(given, batch_size=batch_size))
+    if labels is not None and fitted.demos is None:
         _learn(fitted, seen, labels.to(seen.words.device), seed)
     fitted.unfitted = frozenset()
     return fitted
+
+
+def _require(model: PromptModel, rows: Rows, labels: Tensor | None) -> None:
+    if not len(rows):
+        fail("PD701", "no rows to learn from", help="predict without fit for zero-shot", origin="y")
+    asked = sorted(model.unfitted & NEEDS_LABELS) if labels is None else []
+    if asked:
+        message = f"{', '.join(map(json.dumps, asked))} cannot be learnt without labels"
+        fail("PD714", message, help="give one label for each row: fit(rows, labels)", origin="y")
+    if labels is None and not model.unfitted:
+        message = "nothing of this template and verbalizer learns from rows without labels"
+        fail("PD714", message, help="give labels too, or predict without fit", origin="y")
+
+
+def _demonstrations(
+    model: PromptModel, rows: Rows, labels: Tensor, seed: int, batch_size: int
+) -> DemoStore | None:
+    """The rows as solved examples, where the template has a demos tag."""
+    program = model.program
+    if program.demos is None:
+        return None
+    words = first_words(model.labels, [(w.label, w.parts) for w in model.verbalizer.words])
+    numbers = labels.tolist()
+    share = fair_share(program, model.max_length)
+    made = demonstrations(program, rows, [model.labels[n] for n in numbers], [words[n] for n in numbers], share=share)
+    states = model.mask_states(rows, batch_size=batch_size) if program.demos.piece["select"] == "nearest" else None
+    return DemoStore.of(program, made, seed=seed, states=states)
 
 
 def _learn(model: PromptModel, seen: Observations, labels: Tensor, seed: int) -> None:

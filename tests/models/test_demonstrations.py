@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from promptdsl.encoding import as_rows, bind
 from promptdsl.encoding.demos import demonstrations
 from promptdsl.errors import TrainingError
-from promptdsl.training.demonstrations import DemoStore, choose
+from promptdsl.models.demonstrations import DemoStore, choose
 
 LABELS = ["a", "b", "a", "c", "b", "a", "a"]
 PLANE = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [2.0, 2.0], [-1.0, 0.0], [0.0, 0.0]])
