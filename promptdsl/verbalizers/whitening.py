@@ -39,7 +39,7 @@ class Whitening:
         return f"whitening of {len(self.centre)} dimensions, {len(self.gains)} of them shrunk or stretched"
 
 
-def fit_whitening(states: Tensor, labels: Tensor) -> Whitening:
+def fit_whitening(states: Tensor, labels: Tensor, *, rounded: bool = True) -> Whitening:
     """The whitening of the labelled states' covariance within the classes, pulled towards a multiple of the identity.
 
     The pull is the cube root of Ledoit & Wolf's (2004) shrinkage. Theirs is best for the error of the covariance
@@ -49,6 +49,7 @@ def fit_whitening(states: Tensor, labels: Tensor) -> Whitening:
     Args:
         states: (rows, hidden) finite mask states.
         labels: (rows,) class numbers.
+        rounded: without it the states are only centred and scaled.
 
     Returns:
         A Whitening in float32 on the states' device.
@@ -59,7 +60,7 @@ def fit_whitening(states: Tensor, labels: Tensor) -> Whitening:
     if int(number.max()) + 1 == len(labels):  # one row a class: how much a dimension differs inside is not known
         spread = spread.square().mean().sqrt().expand_as(spread)
     scale = torch.where(spread > 1e-6 * spread.max(), spread, spread.max().clamp(min=1e-12))
-    directions, gains = _round((exact - centre) / scale, number)
+    directions, gains = _round((exact - centre) / scale, number) if rounded else (exact[:0], exact.new_zeros(0))
     return Whitening(*(part.float().to(states.device) for part in (centre, scale, directions, gains)))
 
 

@@ -65,3 +65,11 @@ def test_it_prints_its_sizes() -> None:
     states = torch.tensor([[1.0, 0.0, 2.0], [2.0, 1.0, 0.0], [4.0, 2.0, 5.0], [6.0, 0.0, 1.0]])
     space = fit_whitening(states, torch.tensor([0, 0, 1, 1]))
     assert str(space) == "whitening of 3 dimensions, 2 of them shrunk or stretched"
+
+
+def test_not_rounded_it_is_standardised() -> None:
+    states = torch.tensor([[1.0, 0.0], [2.0, 4.0], [3.0, 8.0], [6.0, 8.0]])
+    found = fit_whitening(states, torch.tensor([0, 0, 1, 1]), rounded=False)(states)
+    torch.testing.assert_close(found.mean(0), torch.zeros(2))
+    torch.testing.assert_close(found.std(0, correction=0), torch.ones(2))
+    torch.testing.assert_close(found[:, 0], torch.tensor([-2.0, -1.0, 0.0, 3.0]) / math.sqrt(3.5))
