@@ -125,7 +125,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return train(self._new_model("full", self.verbalizer), rows, targets.tensor, self._settings())
         found = fit_verbalizer(model, rows, targets.tensor, **options)
         fresh = self._new_model("full", found.verbalizer.verbalizer)
-        return refit(train(take_over(fresh, found), rows, targets.tensor, self._settings()), rows, targets.tensor, options)
+        tuned = train(take_over(fresh, found), rows, targets.tensor, self._settings())
+        return refit(tuned, rows, targets.tensor, seed=self._seed(), batch_size=self.batch_size)
 
     @property
     def classes_(self) -> NDArray[Any]:

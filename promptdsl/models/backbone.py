@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -44,6 +44,7 @@ class Backbone(nn.Module):
         self.lm = _view(model, trainable, device, dtype)
         self._pieces: dict[str, nn.Module] = {}  # not registered: they share the parameters of `lm`
         self._pieces["features"], self._pieces["logits"] = _heads(self.lm)
+        self._trials: dict[str, bool] = {}
         self._accepted = set(inspect.signature(self.lm.base_model.forward).parameters)
         self.has_token_types = "token_type_ids" in self._accepted and getattr(model.config, "type_vocab_size", 0) > 1
         self.restrictable = self._tried_out()
@@ -59,6 +60,12 @@ class Backbone(nn.Module):
     def vocab_size(self) -> int:
         """Rows of the LM head."""
         return int(self.lm.get_output_embeddings().weight.shape[0])
+
+    def once(self, name: str, trial: Callable[[Backbone], bool]) -> bool:
+        """What a trial of this model says; it is made once."""
+        if name not in self._trials:
+            self._trials[name] = trial(self)
+        return self._trials[name]
 
     def train(self, mode: bool = True) -> Backbone:
         """A frozen model stays in evaluation mode: its dropout is off whatever is trained around it."""

@@ -15,7 +15,7 @@ from transformers.utils.generic import ModelOutput
 
 from promptdsl.encoding.compiler import SoftSlot, TokenProgram, bind
 from promptdsl.encoding.demos import Demonstration, require_demos
-from promptdsl.encoding.encoder import Encoding, Layout, RowTokens, default_layout, lay_out, tokenize
+from promptdsl.encoding.encoder import Encoding, RowTokens, default_layout, lay_out, tokenize
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.language.template import Template
@@ -104,7 +104,6 @@ class PromptModel(nn.Module):
         trainable = tune == "full"
         self.backbone = backbone or Backbone(self.lm, trainable=trainable, device=device, dtype=torch_dtype(dtype))
         self.verbalizer = resolve(self.label_words, self.program, self.backbone)
-        self.layouts = tuple(Layout(fill) for fill in self.verbalizer.fills)
         self.reader = MaskReader(self.backbone, self.verbalizer, self.program)
         rows, bias = self.backbone.output_rows([_starts(w) for w in self.verbalizer.soft])
         self.head = VerbalizerHead(self.verbalizer, rows, bias, multi_label=multi_label).to(self.backbone.device)
@@ -152,8 +151,8 @@ class PromptModel(nn.Module):
 
         `normalised` asks for log-probabilities also where logits would do.
         """
-        picked = self.reader.picked(input_ids, attention_mask, reads, token_type_ids)
-        return self.reader(picked, normalised)
+        seen: Observations = self.reader(input_ids, attention_mask, reads, token_type_ids, normalised=normalised)
+        return seen
 
     def observe(
         self, rows: Any, *, batch_size: int = 64, normalised: bool = False, own: Sequence[int | None] | None = None
@@ -192,9 +191,8 @@ class PromptModel(nn.Module):
             own: for each row its number among the fitted rows, so that it is not an example of its own.
         """
         data = as_rows(rows)
-        longest = max(layout.length for layout in self.layouts)
-        demos = self._examples(data, draw, own)
-        return self.lay_out(tokenize(self.program, data, max_length=self.max_length, at_masks=longest, demos=demos))
+        demos, room = self._examples(data, draw, own), self.reader.room
+        return self.lay_out(tokenize(self.program, data, max_length=self.max_length, at_masks=room, demos=demos))
 
     def _examples(
         self, rows: Rows, draw: int, own: Sequence[int | None] | None
@@ -214,7 +212,7 @@ class PromptModel(nn.Module):
 
     def lay_out(self, tokens: RowTokens) -> list[list[Encoding]]:
         """For each row of tokens, its encodings, one for each forward pass."""
-        return [list(row) for row in zip(*(lay_out(tokens, layout) for layout in self.layouts), strict=True)]
+        return [list(row) for row in zip(*(lay_out(tokens, layout) for layout in self.reader.layouts), strict=True)]
 
     def batches(
         self, rows: Any, *, batch_size: int = 64, draw: int = 0, own: Sequence[int | None] | None = None

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from promptdsl.encoding.compiler import TokenProgram
+from promptdsl.encoding.encoder import Layout
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch
+from promptdsl.models.label_tree import LabelTree, tree_scores, tree_supported
 from promptdsl.verbalizers.head import Observations
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer
 
@@ -36,7 +38,10 @@ class MaskReader(nn.Module):
     def __init__(self, backbone: Backbone, bound: BoundVerbalizer, program: TokenProgram) -> None:
         super().__init__()
         self._shared = (backbone,)  # not registered: its parameters are the PromptModel's
-        self.bound, self.fills = bound, len(bound.fills)
+        self.bound = bound
+        self.tree = _tree(backbone, bound, program)
+        self.layouts = (Layout(((),)),) if self.tree else tuple(Layout(fill) for fill in bound.fills)
+        self.room = max(sum(map(len, fill)) for fill in bound.fills)
         fill = bound.state_fill
         alone = fill is None or program.family == "causal"
         # Mask states of one row: one for each mask position; on a causal LM the one before the first mask.
@@ -59,27 +64,51 @@ class MaskReader(nn.Module):
         """The language model."""
         return self._shared[0]
 
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        reads: Tensor,
+        token_type_ids: Tensor | None = None,
+        *,
+        normalised: bool = False,
+    ) -> Observations:
+        """What there is to see in a batch as `PromptModel.forward` has it; `normalised` asks for log-probabilities."""
+        picked = self.picked(input_ids, attention_mask, reads, token_type_ids) if self._needs_states else None
+        if self.tree is not None:
+            packed = self.backbone.once("tree", tree_supported)
+            terms = tree_scores(self.backbone, self.tree, input_ids, attention_mask, reads, packed=packed)
+        else:
+            assert picked is not None
+            terms = self._token_scores(picked[:, self._place_fill, self._place_read], normalised)
+        none = terms.new_zeros(len(terms), 0)
+        rest = (none, none, none.sum(1)) if picked is None else self._at_rest(picked)
+        return Observations(self.bound.word_scores(terms), *rest)
+
+    @property
+    def _needs_states(self) -> bool:
+        return self.tree is None or self.bound.state_fill is not None
+
     def picked(
         self, input_ids: Tensor, attention_mask: Tensor, reads: Tensor, token_type_ids: Tensor | None = None
     ) -> Tensor:
         """States at what is read, (batch, layouts, reads, hidden), of a batch as `PromptModel.forward` has it."""
         picked = _at(self.backbone.states(input_ids, attention_mask, token_type_ids), reads)
-        return picked.reshape(-1, self.fills, *picked.shape[1:])
-
-    def forward(self, picked: Tensor, normalised: bool = False) -> Observations:
-        """(batch, layouts, reads, hidden) → what there is to see; `normalised` asks for log-probabilities anyway."""
-        places = picked[:, self._place_fill, self._place_read]  # (batch, places, hidden)
-        words = self.bound.word_scores(self._token_scores(places, normalised))
-        return Observations(words, *self._at_rest(picked))
+        return picked.reshape(-1, len(self.layouts), *picked.shape[1:])
 
     def vocabulary(self, picked: Tensor) -> Tensor:
         """(batch, layouts, reads, hidden) → (batch, vocabulary) log-probabilities at the first mask state."""
-        return self.backbone.logits(picked[:, self.bound.state_fill or 0, 0]).float().log_softmax(-1)
+        return self.backbone.logits(picked[:, self._rest_layout, 0]).float().log_softmax(-1)
 
     def nothing(self) -> Observations:
         """The observations of no rows."""
         empty = torch.zeros(0, len(self.bound.words), device=self.backbone.device)
         return Observations(empty, empty[:, :0], empty[:, :0], empty.sum(1))
+
+    @property
+    def _rest_layout(self) -> int:
+        """The layout whose reads are the mask states; the tree's only layout is at rest."""
+        return 0 if self.tree is not None else self.bound.state_fill or 0
 
     def _token_scores(self, places: Tensor, normalised: bool) -> Tensor:
         """(batch, places, hidden) → (batch, terms)."""
@@ -99,13 +128,22 @@ class MaskReader(nn.Module):
         none = picked.new_zeros(len(picked), 0, dtype=torch.float32)
         if self.bound.state_fill is None:
             return none, none, none.sum(1)
-        states = picked[:, self.bound.state_fill, : self.rest_reads]
+        states = picked[:, self._rest_layout, : self.rest_reads]
         features, normaliser = none, none.sum(1)
         if self.bound.soft:
             features = self.backbone.features(states[:, 0]).float()
             if self.bound.normalised:
                 normaliser = self.backbone.logits(states[:, 0]).float().logsumexp(-1)
         return states.flatten(1).float(), features, normaliser
+
+
+def _tree(backbone: Backbone, bound: BoundVerbalizer, program: TokenProgram) -> LabelTree | None:
+    """The label words as a tree behind one prompt: on a frozen causal LM, where some have several tokens."""
+    masks = program.masks
+    if program.family != "causal" or backbone.trainable or len(masks) > 1 or not bound.plan.normalised:
+        return None
+    tree = LabelTree.of([w.parts[0] for w in bound.words])
+    return tree if len(tree.terms) == len(bound.readings) else None
 
 
 def first_states(backbone: Backbone, given: Iterable[PromptBatch], rows: int) -> NDArray[np.float32]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
+import copy
 import json
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +29,7 @@ from promptdsl.verbalizers.prototypes import fitted_spread
 from promptdsl.verbalizers.refinement import frequency, relevance
 from promptdsl.verbalizers.search import search_words
 
-__all__ = ["fit_verbalizer"]
+__all__ = ["fit_verbalizer", "refit", "take_over"]
 
 
 def fit_verbalizer(
@@ -77,6 +76,29 @@ def fit_verbalizer(
     return fitted
 
 
+def take_over(model: PromptModel, found: PromptModel) -> PromptModel:
+    """Give `model` what was fitted of the verbalizer on another model of the same words, but no class biases."""
+    model.head = copy.deepcopy(found.head).to(model.backbone.device)
+    model.head.bias.zero_()
+    model.demos, model.unfitted = found.demos, frozenset()
+    return model
+
+
+def refit(model: PromptModel, rows: Any, labels: Tensor, *, seed: int = 0, batch_size: int = 64) -> PromptModel:
+    """Fit prototypes again, in place, for mask states that training has moved."""
+    if model.head.abstract:
+        seen = model.observe(rows, batch_size=batch_size)
+        for source in model.head.abstract:
+            source.fit(seen.states, labels.to(seen.states.device), seed)
+        _spread(model, seen)
+    return model
+
+
+def _spread(model: PromptModel, seen: Observations) -> None:
+    with torch.no_grad():
+        model.head.spreads.copy_(torch.tensor([fitted_spread(s) for s in model.head.source_scores(seen)]))
+
+
 def _require(model: PromptModel, rows: Rows, labels: Tensor | None) -> None:
     if not len(rows):
         fail("PD701", "no rows to learn from", help="predict without fit for zero-shot", origin="y")
@@ -110,10 +132,10 @@ def _learn(model: PromptModel, seen: Observations, labels: Tensor, seed: int) ->
         source.fit(seen.states, labels, seed)
     if head.learns or (model.multi_label and not head.abstract):
         learn(head, seen, labels, with_bias=head.soft_rows is None)
-    with torch.no_grad():
-        if head.abstract:
-            head.spreads.copy_(torch.tensor([fitted_spread(s) for s in head.source_scores(seen)]))
-        elif not head.learns and not model.multi_label:
+    if head.abstract:
+        _spread(model, seen)
+    elif not head.learns and not model.multi_label:
+        with torch.no_grad():
             bias = fit_class_bias(head(seen).cpu().numpy(), labels.cpu().numpy())
             head.bias.copy_(torch.from_numpy(bias))
 

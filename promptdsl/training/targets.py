@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,14 +38,15 @@ class Targets:
         """
         if y is None:
             return cls(None, np.array(labels))
+        place = {label: number for number, label in enumerate(labels)}
         given = _listed(y)
         if len(given) != rows:
             fail("PD701", f"{rows} rows and {len(given)} labels", help="give one label for each row", origin="y")
         if not multi_label:
-            return cls(torch.tensor([_number(v, row, labels) for row, v in enumerate(given)]), _typed(labels, given))
+            return cls(torch.tensor([_number(v, row, place) for row, v in enumerate(given)]), _typed(labels, given))
         several = [_listed(v) for v in given]
-        if any(set(map(str, v)) & set(labels) for v in several) or not _is_indicator(several, len(labels)):
-            chosen = [[_number(v, row, labels) for v in values] for row, values in enumerate(several)]
+        if any(any(str(value) in place for value in v) for v in several) or not _is_indicator(several, len(labels)):
+            chosen = [[_number(v, row, place) for v in values] for row, values in enumerate(several)]
             matrix = torch.zeros(rows, len(labels))
             for row, numbers in enumerate(chosen):
                 matrix[row, numbers] = 1.0
@@ -66,15 +67,15 @@ def _is_indicator(rows: Sequence[Sequence[Any]], classes: int) -> bool:
     return all(len(row) == classes and all(v in (0, 1) for v in row) for row in rows)
 
 
-def _number(value: Any, row: int, labels: Sequence[str]) -> int:
-    if str(value) not in labels:
+def _number(value: Any, row: int, place: Mapping[str, int]) -> int:
+    if str(value) not in place:
         fail(
             "PD701",
             f'row {row} has the label "{printable(str(value), 80)}", which the verbalizer does not have',
-            help=f"its labels are {', '.join(printable(label, 40) for label in labels[:20])}",
+            help=f"its labels are {', '.join(printable(label, 40) for label in list(place)[:20])}",
             origin="y",
         )
-    return labels.index(str(value))
+    return place[str(value)]
 
 
 def _typed(labels: Sequence[str], given: Sequence[Any]) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from promptdsl.encoding.encoder import Encoding
+from promptdsl.encoding.rows import as_rows
 from promptdsl.errors import fail
 from promptdsl.models.batching import collate
 from promptdsl.models.prompt_model import PromptModel
@@ -65,11 +66,11 @@ class TrainingSettings:
 @dataclass(frozen=True, slots=True)
 class _Example:
     encodings: Sequence[Encoding]
-    label: int
+    label: Tensor
 
 
 class _Examples(Dataset[_Example]):
-    def __init__(self, encoded: Sequence[Sequence[Encoding]], labels: Sequence[int]) -> None:
+    def __init__(self, encoded: Sequence[Sequence[Encoding]], labels: Tensor) -> None:
         self.items = [_Example(e, y) for e, y in zip(encoded, labels, strict=True)]
 
     def __len__(self) -> int:
@@ -79,13 +80,13 @@ class _Examples(Dataset[_Example]):
         return self.items[index]
 
 
-def train(model: PromptModel, rows: Any, labels: Sequence[int], settings: TrainingSettings) -> PromptModel:
+def train(model: PromptModel, rows: Any, labels: Tensor, settings: TrainingSettings) -> PromptModel:
     """Train whatever of `model` has gradients on labelled rows, in place, and return it in evaluation mode.
 
     Args:
         model: a PromptModel built with `tune="full"`.
         rows: labelled rows.
-        labels: class numbers in the model's order of labels, one a row.
+        labels: (rows,) class numbers in the model's order of labels; (rows, classes) of 0 and 1 for multi-label ones.
         settings: learning rate, epochs …
 
     Raises:
@@ -95,15 +96,16 @@ def train(model: PromptModel, rows: Any, labels: Sequence[int], settings: Traini
 
     if not any(p.requires_grad for p in model.parameters()):
         fail("PD704", "nothing of this model can be trained", help='build it with tune="full"', origin="tune")
-    data = _Examples(model.encode(rows), labels)
+    data = as_rows(rows)
+    examples = _Examples(model.encode(data, own=range(len(data)) if model.demos is not None else None), labels)
     pad_id = model.program.text.pad_id
 
     def batch(items: list[_Example]) -> dict[str, Tensor]:
         tensors = collate([i.encodings for i in items], range(len(items)), pad_id).tensors()
-        return tensors | {"labels": torch.tensor([i.label for i in items])}
+        return tensors | {"labels": torch.stack([i.label for i in items])}
 
     with _own_random_state(), tempfile.TemporaryDirectory() as scratch:
-        trainer = Trainer(model, _arguments(settings, scratch, model), train_dataset=data, data_collator=batch)
+        trainer = Trainer(model, _arguments(settings, scratch, model), train_dataset=examples, data_collator=batch)
         if not settings.verbose:
             _silence(trainer)
         result = trainer.train()

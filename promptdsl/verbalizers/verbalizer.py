@@ -127,7 +127,8 @@ def bind_words(
     mode = str(next((s.value for s in verbalizer.steps if s.kind == "tokens"), "joint"))
     planned = plan([w.parts for w in binder.words], counts, mask_id, mode)
     fills, state_fill = planned.fills, None
-    if binder.soft or binder.abstract or binder.unresolved or not fills:
+    looks = any(step.kind == "refine" for step in verbalizer.steps)  # at the whole vocabulary, at one mask
+    if binder.soft or binder.abstract or binder.unresolved or looks or not fills:
         at_rest: Fill = ((),) if mask_id is None else tuple((mask_id,) * (n or 1) for n in counts)
         fills = fills if at_rest in fills else (*fills, at_rest)
         state_fill = fills.index(at_rest)
