@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from promptdsl.encoding.compiler import DemosSlot, FieldSlot, FixedSlot, MaskSlot, PlainSlot, SoftSlot, TokenProgram
+from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.encoding.fields import field_ids
 from promptdsl.encoding.rows import Rows
+from promptdsl.encoding.slots import DemosSlot, FieldSlot, FixedSlot, MaskSlot, PlainSlot, SoftSlot
 from promptdsl.encoding.truncation import shorten
 from promptdsl.errors import fail, printable
 

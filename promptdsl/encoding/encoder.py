@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from promptdsl.encoding.compiler import DemosSlot, FieldSlot, FixedSlot, MaskSlot, Slot, SoftSlot, TokenProgram
+from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.encoding.demos import Demonstration, joined
 from promptdsl.encoding.fields import field_ids
 from promptdsl.encoding.rows import Rows, as_rows
+from promptdsl.encoding.slots import DemosSlot, FieldSlot, FixedSlot, MaskSlot, Slot, SoftSlot
 from promptdsl.encoding.truncation import shorten
 from promptdsl.errors import fail, fail_row
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptdsl.encoding.compiler import FieldSlot
 from promptdsl.encoding.rows import Rows, column_texts
+from promptdsl.encoding.slots import FieldSlot
 from promptdsl.encoding.tokenizer import TextTokenizer
 
 __all__ = ["field_ids"]

@@ -84,6 +84,8 @@ def refused() -> str | None:
 
 def _refusal(error: LookupError | RuntimeWarning) -> str | None:
     """NLTK ≥ 3.10 reads nothing from folders that other accounts can write to."""
+    if isinstance(error, RuntimeWarning):  # the same, where the user has made warnings errors
+        return str(error)
     folders = [Path(where) for where in getattr(error, "_nltk_refused_writable", ())]
     if not folders:
         return None

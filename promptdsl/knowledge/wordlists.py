@@ -110,6 +110,8 @@ def _from_json(text: str, name: str) -> Iterator[Entry]:
         _malformed(f"{quoted(name)} is no mapping of seeds to words", _JSON)
     for seed, words in data.unique(quoted(name)):
         where = f"the seed {quoted(seed)} of {quoted(name)}"
+        if words == []:  # of _Pairs, too
+            _malformed(f"{where} has no words", "write some, or remove the seed")
         if isinstance(words, _Pairs):
             yield from (_entry(seed, word, score, where) for word, score in words.unique(where))
         elif isinstance(words, list):

@@ -121,10 +121,11 @@ def related(
 ) -> tuple[Related, ...]:
     """The word itself and its relatives in WordNet: nearest first, and of those equally near the commonest first.
 
-    How common a word is in a sense says SemCor, where WordNet's makers counted senses (Fellbaum 1998, ch. 8). Relations
-    lead from synset to synset, so what is two steps away is near to the sense that was meant, not to its homonyms.
-    Names (capitalised lemmas) are left out where their synset has common words too ("Canis familiaris" beside "dog"),
-    and a word in lower case does not start from a synset of one named thing ("nice" is not Nice).
+    How common a word is in a sense says SemCor, where WordNet's makers counted senses (Fellbaum 1998, ch. 8); where
+    that says nothing, single words come before phrases, commoner senses before others, and then NLTK's order holds.
+    Relations lead from synset to synset, so what is two steps away is near to the sense that was meant, not to its
+    homonyms. Names (capitalised lemmas) are left out where their synset has common words too ("Canis familiaris"
+    beside "dog"), and a word in lower case does not start from a synset of one named thing ("nice" is not Nice).
 
     Args:
         word: as it is written: blanks, hyphens, underscores, camel case and inflected forms are found.
@@ -149,10 +150,11 @@ def _related(query: _Query) -> tuple[Related, ...]:
         lemma, starts = _senses(query.word, query.pos, query.lang)
         if not starts:
             _no_sense(query.word, query.pos, query.lang)
-        exact = any(own.name() == lemma for synset in starts for own in synset.lemmas())
+        written = "_".join(query.word.split())
+        exact = any(own.name() == written for synset in starts for own in synset.lemmas())
         own = _as_written(query.word, lemma, exact)
         found = {own.casefold(): Related(own, "itself")}
-        for word in _walk(starts[: query.senses], query, name=exact and _titled(lemma)):
+        for word in _walk(starts[: query.senses], query, names=exact and not written.islower()):
             if len(found) >= query.limit:
                 break
             found.setdefault(word.word.casefold(), word)
@@ -183,23 +185,24 @@ def known(word: str) -> tuple[str, tuple[str, ...]]:
         return own.replace("_", " "), tuple(dict.fromkeys(_pos(synset) for synset in senses))
 
 
-def _walk(starts: list[Any], query: _Query, *, name: bool) -> Iterator[Related]:
+def _walk(starts: list[Any], query: _Query, *, names: bool) -> Iterator[Related]:
     """Breadth-first from the start synsets: all that is one relation away by count, then what is two away, …"""
     level, seen = starts, set(starts)
     for distance in range(1, query.depth + 1):
-        near: list[tuple[int, Related]] = []
+        near: list[tuple[int, int, Related]] = []
         following: list[Any] = []
         for synset, relation, target, lemmas in _steps(level, query):
             steps = f", {distance} steps" if distance > 1 else ""
             how = f"{relation} of {synset.name()}{steps}"
             for lemma in lemmas:
-                if name or relation == "instance" or not _is_name_beside_words(lemma, lemmas):
-                    near.append((-lemma.count(), Related(lemma.name().replace("_", " "), how)))
+                if names or relation == "instance" or not _is_name_beside_words(lemma, lemmas):
+                    name = lemma.name().replace("_", " ")
+                    near.append((-lemma.count(), name.count(" "), Related(name, how)))
             if target not in seen:
                 seen.add(target)
                 following.append(target)
-        near.sort(key=lambda counted: counted[0])
-        yield from (word for _, word in near)
+        near.sort(key=lambda counted: counted[:2])
+        yield from (word for *_, word in near)
         level = following
 
 
@@ -219,11 +222,8 @@ def _pos(synset: Any) -> str:
 
 def _is_name_beside_words(lemma: Any, lemmas: list[Any]) -> bool:
     """Whether the lemma is written as a name ("Homo sapiens", not "TV") where others of its synset are common words."""
-    return _titled(lemma.name()) and not all(_titled(other.name()) for other in lemmas)
-
-
-def _titled(name: str) -> bool:
-    return name[:1].isupper() and not name.isupper()
+    name = lemma.name()
+    return name[:1].isupper() and not name.isupper() and any(other.name().islower() for other in lemmas)
 
 
 def _senses(word: str, pos: str | None, lang: str) -> tuple[str, list[Any]]:
