@@ -122,7 +122,7 @@ def tokenize(
         max_length: the most positions that the model may see, soft vectors, prefix and specials included.
         at_masks: tokens to keep free for the masks; by default what `default_layout` needs.
         demos: for each row the solved examples at the demos tag, in order; none by default. A row's own text comes
-            first: examples that it leaves no room for are left out, the first ones before those nearer to the row.
+            first: examples that it leaves no room for are left out, the last ones first.
 
     Raises:
         PromptDSLError: PD504 if the template alone does not fit; PD6 if a row cannot be read or does not fit.
@@ -171,15 +171,13 @@ def _loose(slots: Sequence[Slot]) -> list[tuple[int, ...]]:
 
 
 def _fitting(given: Sequence[Demonstration], room: int) -> Sequence[Demonstration]:
-    """The last of the given examples, as many as there is room for."""
-    kept = len(given)
-    length = 0  # of the examples after the one that would be the first
-    for number, demo in enumerate(reversed(given)):
-        if length + len(demo.first) > room:
-            kept = number
-            break
-        length += len(demo.ids)
-    return given[len(given) - kept :]
+    """The first of the given examples, as many as there is room for."""
+    length = 0
+    for number, demo in enumerate(given):
+        length += len(demo.ids if number else demo.first)
+        if length > room:
+            return given[:number]
+    return given
 
 
 def _shorten(tokens: RowTokens, slots: Sequence[Slot], budget: int) -> RowTokens:

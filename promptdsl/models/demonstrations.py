@@ -35,7 +35,7 @@ def choose(
 
     With "class" every query of a draw gets the same examples, as evenly from the classes as k and their rows allow:
     one of each class in a random order, then again. With "nearest" a query gets the k rows whose states are most
-    similar to its own by cosine, the most similar last; where several draws are averaged, k at random of the more
+    similar to its own by cosine, the most similar first; where several draws are averaged, k at random of the more
     similar half (LM-BFF: Gao et al. 2021, section 6.2). What a query gets does not depend on the queries beside it.
 
     Args:
@@ -100,13 +100,13 @@ def _unit(states: States) -> NDArray[np.float64]:
 
 
 def _nearest(ranks: NDArray[np.intp], k: int, random: np.random.Generator | None) -> list[int]:
-    """k of the ranked rows, the nearest last: the first k, or k drawn from the more similar half."""
+    """k of the ranked rows, the nearest first: the first k, or k drawn from the more similar half."""
     taken = min(k, len(ranks))
     if random is None:
-        return [int(i) for i in ranks[:taken][::-1]]
+        return [int(i) for i in ranks[:taken]]
     pool = max(taken, int(np.ceil(SIMILAR * len(ranks))))
     places = np.sort(random.permutation(pool)[:taken])
-    return [int(i) for i in ranks[places][::-1]]
+    return [int(i) for i in ranks[places]]
 
 
 @dataclass(frozen=True, slots=True)

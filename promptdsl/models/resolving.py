@@ -15,8 +15,10 @@ from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.vocabulary import label_word_tokens
 from promptdsl.verbalizers.neighbors import vocabulary_groups
-from promptdsl.verbalizers.refinement import Verdicts, duplicates
+from promptdsl.verbalizers.refinement import duplicates
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer, bind_words
+
+Verdicts = dict[tuple[str, str], tuple[bool, float | None]]
 
 __all__ = ["bind_verbalizer", "refinements", "resolve", "with_refinements"]
 
@@ -70,7 +72,7 @@ def with_refinements(verbalizer: Verbalizer, names: Sequence[str]) -> Verbalizer
         for s in verbalizer.steps
         if s.kind != "refine" or names
     ]
-    return verbalizer.with_steps(steps)
+    return verbalizer.rewritten(steps=steps)
 
 
 def _neighbors(program: TokenProgram, backbone: Backbone, labelled: LabelledWords, tag: Tag) -> list[Related]:

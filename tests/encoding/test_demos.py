@@ -226,7 +226,7 @@ def test_an_example_takes_no_more_than_its_share() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
-def test_examples_give_way_to_the_row_s_text_the_farthest_first(data: st.DataObject) -> None:
+def test_examples_give_way_to_the_row_s_text_the_last_first(data: st.DataObject) -> None:
     tokenizer = data.draw(st.sampled_from([wordpiece(), sentencepiece_bpe(), byte_level(True), unigram()]))
     tag = data.draw(st.sampled_from(['<"demos":4>', 'So <"demos":4> ', '<"demos":4,"separator":" # "> ']))
     program = bind(tag + '<"placeholder":"text_a"> was <"mask">, <"text":"of it all","shortenable":true>', tokenizer)
@@ -237,7 +237,7 @@ def test_examples_give_way_to_the_row_s_text_the_farthest_first(data: st.DataObj
     found = read(program, row, demos, max_length=limit)
     assert len(found) <= limit
     kept = list(found.demos)
-    assert kept == demos[len(demos) - len(kept) :]
+    assert kept == demos[: len(kept)]
     place = program.slots.index(program.demos)
     assert found.cut[place] == len(demos) - len(kept)
     (at,) = found.reads.tolist()
@@ -246,7 +246,7 @@ def test_examples_give_way_to_the_row_s_text_the_farthest_first(data: st.DataObj
     if kept:
         assert sum(found.cut) == found.cut[place]  # nothing of the row is cut beside examples
     if len(kept) < len(demos):
-        assert len(read(program, row, demos[len(demos) - len(kept) - 1 :])) > limit  # one more has no room
+        assert len(read(program, row, demos[: len(kept) + 1])) > limit  # one more has no room
     expected = read(program, row, kept) if kept else read(program, row, (), max_length=limit)
     assert found.input_ids.tolist() == expected.input_ids.tolist()
 

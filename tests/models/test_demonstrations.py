@@ -55,14 +55,14 @@ def test_class_examples_are_even_and_never_the_query_itself(labels: list[str], k
             assert all(counts[other] >= n - 1 or counts[other] == there[other] for other in there), c
 
 
-def test_the_nearest_by_cosine_stand_last() -> None:
+def test_the_nearest_by_cosine_stand_first() -> None:
     """Cosines with (1, 0.1): row 0 most, then 2 and 3 alike, 1, the zero row 5, 4; ties go to the earlier row."""
     queries = np.array([[1.0, 0.1], [0.0, -1.0]])
     chosen = choose(["x"] * 6, 3, queries, select="nearest", states=PLANE)
     # (0, -1): rows 0, 4 and 5 have cosine 0, rows 2 and 3 less, row 1 least
-    assert chosen == [[3, 2, 0], [5, 4, 0]]
+    assert chosen == [[0, 2, 3], [0, 4, 5]]
     everything = choose(["x"] * 6, 9, queries, select="nearest", states=PLANE)
-    assert everything[0] == [4, 5, 1, 3, 2, 0]
+    assert everything[0] == [0, 2, 3, 1, 5, 4]
 
 
 def test_a_fitted_row_is_not_its_own_nearest_example() -> None:
@@ -85,7 +85,7 @@ def test_the_nearest_equal_a_loop_over_the_definition(data: st.DataObject) -> No
             size = float(np.sqrt(states[row] @ states[row]) * np.sqrt(query @ query))
             return round(float(states[row] @ query) / size, 9) if size else 0.0
 
-        assert rows == sorted(range(n), key=lambda i: (-cosine(i), i))[:k][::-1]
+        assert rows == sorted(range(n), key=lambda i: (-cosine(i), i))[:k]
 
 
 def test_several_draws_are_from_the_more_similar_half() -> None:
@@ -95,7 +95,7 @@ def test_several_draws_are_from_the_more_similar_half() -> None:
     seen: Counter[int] = Counter()
     for draw in range(60):
         (rows,) = choose(["x"] * 10, 2, query, select="nearest", states=states, draw=draw, draws=60)
-        assert rows == sorted(rows, reverse=True)  # the nearest, which is the earlier, stands last
+        assert rows == sorted(rows)  # the nearest, which is the earlier, stands first
         seen.update(rows)
     assert set(seen) == set(range(5))
     (six,) = choose(["x"] * 10, 6, query, select="nearest", states=states, draws=2)
@@ -143,4 +143,4 @@ def test_a_store_reads_the_tag_and_picks_demonstrations() -> None:
     with pytest.raises(TrainingError, match="PD711"):
         DemoStore.of(program, [])
     by_state = DemoStore.of(nearest, made, states=PLANE[:3])
-    assert [[d.row for d in row] for row in by_state.pick(PLANE[1:2])] == [[2, 1]]
+    assert [[d.row for d in row] for row in by_state.pick(PLANE[1:2])] == [[1, 2]]
