@@ -550,6 +550,18 @@ _VERBALIZER = (
         "Correct it at the place of the message.",
     ),
     Code(
+        "PD422",
+        "a class that would lose its last word",
+        "A step removes every word of a class.",
+        'Let it keep some: <"refine":[…],"keep":1>.',
+    ),
+    Code(
+        "PD423",
+        "items that give no words",
+        "What the items of a class were replaced by is nothing, and the class has no other word.",
+        "Write a word of the class yourself, or ask for more.",
+    ),
+    Code(
         "PD430",
         "WordNet is not there",
         "Label words from WordNet need its database where NLTK looks for data, and it is not, or NLTK refuses it.",

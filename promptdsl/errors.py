@@ -23,6 +23,7 @@ __all__ = [
     "fail_row",
     "printable",
     "raise_all",
+    "width",
 ]
 
 MESSAGE_LIMIT = 2048  # bytes of a whole rendered message
@@ -126,7 +127,7 @@ class Diagnostic:
         )
         dots = "…" if left > begin else ""
         gutter = " " * len(str(self.line))
-        carets = " " * (_width(dots) + _width(head)) + "^" * max(1, _width(body))
+        carets = " " * (width(dots) + width(head)) + "^" * max(1, width(body))
         return [
             f"{gutter}--> {printable(self.origin, 200)}:{self.line}:{self.column}",
             f"{gutter} |",
@@ -140,12 +141,12 @@ def _reach(source: str, start: int, end: int, columns: int) -> int:
     step = 1 if end >= start else -1
     at = start
     while at != end and columns > 0:
-        columns -= max(1, _width(_cell(source[min(at, at + step)])))
+        columns -= max(1, width(_cell(source[min(at, at + step)])))
         at += step
     return at
 
 
-def _width(text: str) -> int:
+def width(text: str) -> int:
     """Terminal columns of a printable text: wide characters take two, combining marks none."""
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)

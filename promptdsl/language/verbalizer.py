@@ -8,6 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from promptdsl.language.audit import Audit, Trace, audit_of
+from promptdsl.language.expansion import KNOWLEDGE, replace_items
 from promptdsl.language.files import read_text
 from promptdsl.language.mappings import classes_from_mapping, classes_from_yaml, refuse
 from promptdsl.language.nodes import LabelledWords, Tag
@@ -30,6 +32,8 @@ class Verbalizer:
     source: str = field(compare=False)
     classes: tuple[LabelledWords, ...]
     steps: tuple[Tag, ...]
+    traces: tuple[Trace, ...] = field(default=(), compare=False)  # of words that were not just written
+    _rewritten: bool = field(default=False, compare=False)  # the classes say something else than the source
 
     def __init__(
         self,
@@ -44,20 +48,28 @@ class Verbalizer:
         with all that was found.
         """
         if isinstance(text, Verbalizer):
-            source, (classes, steps) = text.source, (text.classes, text.steps)
+            self._set(text.source, text.classes, text.steps, text.traces, text._rewritten)
         elif isinstance(text, str):
-            source, (classes, steps) = text, parse_verbalizer(text, origin, limit)
+            self._set(text, *parse_verbalizer(text, origin, limit))
         elif isinstance(text, Mapping):
             classes, steps = classes_from_mapping(text, origin)
-            source = _unparse(classes, steps)
+            self._set(_unparse(classes, steps), classes, steps)
         else:
             raise refuse(text)
-        self._set(source, classes, steps)
 
-    def _set(self, source: str, classes: tuple[LabelledWords, ...], steps: tuple[Tag, ...]) -> None:
+    def _set(
+        self,
+        source: str,
+        classes: Iterable[LabelledWords],
+        steps: Iterable[Tag],
+        traces: Iterable[Trace] = (),
+        rewritten: bool = False,
+    ) -> None:
         object.__setattr__(self, "source", source)
-        object.__setattr__(self, "classes", classes)
-        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "classes", tuple(classes))
+        object.__setattr__(self, "steps", tuple(steps))
+        object.__setattr__(self, "traces", tuple(traces))
+        object.__setattr__(self, "_rewritten", rewritten)
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> Verbalizer:
@@ -75,6 +87,38 @@ class Verbalizer:
         """The verbalizer of these nodes, checked as if its text had been written."""
         return cls(_unparse(classes, steps))
 
+    def rewritten(
+        self,
+        classes: Iterable[LabelledWords] | None = None,
+        steps: Iterable[Tag] | None = None,
+        traces: Iterable[Trace] | None = None,
+    ) -> Verbalizer:
+        """This verbalizer with other classes, steps or traces, which are not checked again.
+
+        `source` stays what was written: words that an item gave have the item's place in it.
+        """
+        made = type(self).__new__(type(self))
+        made._set(
+            self.source,
+            self.classes if classes is None else classes,
+            self.steps if steps is None else steps,
+            self.traces if traces is None else traces,
+            rewritten=True,
+        )
+        return made
+
+    def expanded(self) -> Verbalizer:
+        """This verbalizer with the words that its `wordnet` and `words` items give, in their place.
+
+        Raises `VerbalizerError` with the place of the item: PD43x for knowledge that is not there.
+        """
+        return replace_items(self, KNOWLEDGE)
+
+    def audit(self) -> Audit:
+        """Where every label word comes from and what was decided about it; knowledge items are expanded first."""
+        expanded = self.expanded()
+        return audit_of(expanded.classes, expanded.traces)
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels, in the order of the classes."""
@@ -91,7 +135,7 @@ class Verbalizer:
         return f"Verbalizer({str(self)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.source,)
+        return _restore, (str(self) if self._rewritten else self.source, self.traces)
 
     def __copy__(self) -> Verbalizer:
         return self
@@ -105,6 +149,8 @@ def _unparse(classes: Iterable[LabelledWords], steps: Iterable[Tag]) -> str:
     return "\n".join([*map(str, classes), *map(str, steps)])
 
 
-def _restore(source: str) -> Verbalizer:
-    """What is pickled is the text; it is parsed again."""
-    return Verbalizer(source, limit=None)
+def _restore(text: str, traces: tuple[Trace, ...] = ()) -> Verbalizer:
+    """What is pickled is the text, which is parsed again, and the traces, which stand in no text."""
+    parsed = Verbalizer(text, limit=None)
+    object.__setattr__(parsed, "traces", traces)
+    return parsed
