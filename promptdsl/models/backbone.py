@@ -109,7 +109,9 @@ class Backbone(nn.Module):
         head = self.lm.get_output_embeddings()
         weight, bias = head.weight, getattr(head, "bias", None)
         rows = [weight[list(ids)].float().mean(0) for ids in words]
-        offsets = [weight.new_zeros((), dtype=torch.float32) if bias is None else bias[list(w)].float().mean() for w in words]
+        offsets = [
+            weight.new_zeros((), dtype=torch.float32) if bias is None else bias[list(w)].float().mean() for w in words
+        ]
         none = weight.new_zeros(0, weight.shape[1], dtype=torch.float32)
         return (torch.stack(rows), torch.stack(offsets)) if words else (none, none.sum(1))
 

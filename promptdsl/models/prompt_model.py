@@ -15,7 +15,7 @@ from transformers.utils.generic import ModelOutput
 
 from promptdsl.encoding.compiler import SoftSlot, TokenProgram, bind
 from promptdsl.encoding.demos import Demonstration, require_demos
-from promptdsl.encoding.encoder import Encoding, RowTokens, default_layout, lay_out, tokenize
+from promptdsl.encoding.encoder import Encoding, Layout, RowTokens, default_layout, lay_out, tokenize
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.language.template import Template
@@ -34,7 +34,7 @@ from promptdsl.verbalizers.losses import class_loss
 from promptdsl.verbalizers.priors import CALIBRATIONS
 from promptdsl.verbalizers.verbalizer import BoundWord
 
-__all__ = ["PromptModel", "PromptOutput", "bind_verbalizer", "length_limit"]
+__all__ = ["PromptModel", "PromptOutput", "length_limit"]
 
 WINDOW = 4096  # rows that are tokenised and sorted by length together
 TOKEN_BUDGET = 8192  # tokens of one batch, padding included
@@ -113,6 +113,11 @@ class PromptModel(nn.Module):
             self.calibrate()
 
     @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """What stands at the masks in each forward pass of a row."""
+        return self.reader.layouts
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The classes, in the verbalizer's order."""
         return self.verbalizer.labels
@@ -162,7 +167,8 @@ class PromptModel(nn.Module):
 
     def observe_batches(self, given: Iterable[PromptBatch], *, normalised: bool = False) -> Observations:
         """As `observe`, for batches."""
-        parts, order = [], []
+        parts: list[Observations] = []
+        order: list[int] = []
         with torch.no_grad():
             for batch in given:
                 parts.append(self.observe_batch(**batch.tensors(self.backbone.device), normalised=normalised))
@@ -172,7 +178,8 @@ class PromptModel(nn.Module):
 
     def vocabulary_log_proba(self, rows: Any, tokens: Tensor | None = None, *, batch_size: int = 64) -> Tensor:
         """Log-probabilities at the first mask state: (rows, vocabulary), or (rows, tokens) of some tokens."""
-        parts, order = [], []
+        parts: list[Tensor] = []
+        order: list[int] = []
         with torch.no_grad():
             for batch in self.batches(rows, batch_size=batch_size):
                 found = self.reader.vocabulary(self.reader.picked(**batch.tensors(self.backbone.device)))
@@ -180,9 +187,7 @@ class PromptModel(nn.Module):
                 order += batch.rows
         return torch.cat(parts)[torch.tensor(np.argsort(order), dtype=torch.long)]
 
-    def encode(
-        self, rows: Any, *, draw: int = 0, own: Sequence[int | None] | None = None
-    ) -> list[list[Encoding]]:
+    def encode(self, rows: Any, *, draw: int = 0, own: Sequence[int | None] | None = None) -> list[list[Encoding]]:
         """For each row, its encodings, one for each forward pass that the label words need.
 
         Args:
@@ -212,7 +217,7 @@ class PromptModel(nn.Module):
 
     def lay_out(self, tokens: RowTokens) -> list[list[Encoding]]:
         """For each row of tokens, its encodings, one for each forward pass."""
-        return [list(row) for row in zip(*(lay_out(tokens, layout) for layout in self.reader.layouts), strict=True)]
+        return [list(row) for row in zip(*(lay_out(tokens, layout) for layout in self.layouts), strict=True)]
 
     def batches(
         self, rows: Any, *, batch_size: int = 64, draw: int = 0, own: Sequence[int | None] | None = None
@@ -273,16 +278,19 @@ class PromptModel(nn.Module):
 
     def _content_free(self, fills: Sequence[str | None]) -> Observations:
         """What the model says without content, below the solved examples of each draw where all rows have the same."""
-        store, limit = self.demos, self.max_length or math.inf
-        draws = [store.pick(1, d)[0] for d in range(store.draws)] if store and not store.needs_states else [[]]
-        seen: list[Observations] = []
-        for demos in draws:
-            encoded = self.lay_out(content_free(self.program, fills, demos))
-            while demos and max(len(e) for row in encoded for e in row) > limit:
-                demos = demos[:-1]
-                encoded = self.lay_out(content_free(self.program, fills, demos))
-            seen.append(self.observe_batches(self.batched(encoded, len(fills))))
-        return Observations.joined(seen)
+        store = self.demos
+        shared = store is not None and not store.needs_states
+        draws = [store.pick(1, d)[0] for d in range(store.draws)] if store is not None and shared else [[]]
+        encoded = [self._content_free_below(demos, fills) for demos in draws]
+        return Observations.joined([self.observe_batches(self.batched(e, len(fills))) for e in encoded])
+
+    def _content_free_below(self, demos: Sequence[Demonstration], fills: Sequence[str | None]) -> list[list[Encoding]]:
+        """Encodings without content below as many of the solved examples as there is room for."""
+        for kept in range(len(demos), 0, -1):
+            encoded = self.lay_out(content_free(self.program, fills, demos[:kept]))
+            if max(len(e) for row in encoded for e in row) <= (self.max_length or math.inf):
+                return encoded
+        return self.lay_out(content_free(self.program, fills))
 
     def require_fitted(self) -> None:
         """Raise TrainingError PD713 if something of the two strings needs rows that it has not seen."""

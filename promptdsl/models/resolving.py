@@ -49,7 +49,7 @@ def resolve(verbalizer: Verbalizer, program: TokenProgram, backbone: Backbone) -
     names = refinements(whole)
     bound = bind_verbalizer(whole, program, lenient="writable" in names)
     if bound.unwritable:
-        known = {(label, word): (False, None) for label, word in bound.unwritable}
+        known = dict.fromkeys(bound.unwritable, (False, None))
         bound = dataclasses.replace(bound, verbalizer=decide(bound.verbalizer, "writable", known), unwritable=())
     while names and names[0] in _WITHOUT_ROWS:
         verdicts = _WITHOUT_ROWS[names[0]](bound)

@@ -14,7 +14,8 @@ from promptdsl.errors import fail
 from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.loading import LanguageModel, as_language_model
-from promptdsl.models.prompt_model import bind_verbalizer, length_limit
+from promptdsl.models.prompt_model import length_limit
+from promptdsl.models.resolving import bind_verbalizer
 from promptdsl.models.show_text import encoding_text, piece_names, program_text, unread, words_text
 from promptdsl.models.top_words import top_words
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer

@@ -14,19 +14,17 @@ from promptdsl.encoding.demos import demonstrations, fair_share, first_words
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.knowledge.related import Related
-from promptdsl.language.expansion import decide, replace_items
+from promptdsl.language.expansion import replace_items
 from promptdsl.language.nodes import LabelledWords, Tag
-from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.demonstrations import DemoStore
 from promptdsl.models.prompt_model import PromptModel
-from promptdsl.models.resolving import refinements, with_refinements
 from promptdsl.models.unfitted import NEEDS_LABELS
 from promptdsl.models.vocabulary import label_word_tokens
+from promptdsl.training.refining import refined
 from promptdsl.verbalizers.calibration import fit_class_bias
 from promptdsl.verbalizers.head import Observations
 from promptdsl.verbalizers.learning import learn
 from promptdsl.verbalizers.prototypes import fitted_spread
-from promptdsl.verbalizers.refinement import frequency, relevance
 from promptdsl.verbalizers.search import search_words
 
 __all__ = ["fit_verbalizer", "refit", "take_over"]
@@ -66,7 +64,7 @@ def fit_verbalizer(
     found = _found(model.rebound(model.verbalizer.verbalizer), data, labels, batch_size)
     if labels is not None:
         found.demos = _demonstrations(found, data, labels, seed, batch_size)
-    fitted = _refined(found, data if given is None else given, batch_size)
+    fitted = refined(found, data if given is None else given, batch_size)
     own = range(len(data)) if fitted.demos is not None else None
     seen = fitted.observe(data, batch_size=batch_size, own=own)
     fitted.calibrate(seen if given is None else fitted.observe(given, batch_size=batch_size))
@@ -111,9 +109,7 @@ def _require(model: PromptModel, rows: Rows, labels: Tensor | None) -> None:
         fail("PD714", message, help="give labels too, or predict without fit", origin="y")
 
 
-def _demonstrations(
-    model: PromptModel, rows: Rows, labels: Tensor, seed: int, batch_size: int
-) -> DemoStore | None:
+def _demonstrations(model: PromptModel, rows: Rows, labels: Tensor, seed: int, batch_size: int) -> DemoStore | None:
     """The rows as solved examples, where the template has a demos tag."""
     program = model.program
     if program.demos is None:
@@ -164,25 +160,3 @@ def _found(model: PromptModel, rows: Rows, labels: Tensor | None, batch_size: in
         return [Related(program.text.word(int(tokens[token])), str(tag["method"]), score) for token, score in words]
 
     return model.rebound(replace_items(model.verbalizer.verbalizer, {"auto": maker}))
-
-
-def _refined(model: PromptModel, support: Rows, batch_size: int) -> PromptModel:
-    """The model with the words that its `refine` step keeps, by what it says on support rows."""
-    verbalizer = model.verbalizer.verbalizer
-    names = refinements(verbalizer)
-    if not names:
-        return model
-    step = next(s for s in verbalizer.steps if s.kind == "refine")
-    seen = model.observe(support, batch_size=batch_size, normalised=True)
-    statistics = Statistics(
-        scores=seen.words,
-        vocabulary=model.vocabulary_log_proba(support, batch_size=batch_size).mean(0),
-        owner=torch.tensor(model.verbalizer.owners[: len(model.verbalizer.words)]),
-    )
-    words = [(model.labels[w.label], w.text) for w in model.verbalizer.words]
-    for name in names:
-        scores, kept = REFINEMENTS[name](statistics, step)
-        verdicts = {w: (k, s) for w, k, s in zip(words, kept.tolist(), scores.tolist(), strict=True)}
-        verbalizer = decide(verbalizer, name, verdicts)
-        words, statistics = [w for w, k in zip(words, kept.tolist(), strict=True) if k], statistics.only(kept)
-    return model.rebound(with_refinements(verbalizer, ()))

@@ -80,7 +80,7 @@ class _Examples(Dataset[_Example]):
         return self.items[index]
 
 
-def train(model: PromptModel, rows: Any, labels: Tensor, settings: TrainingSettings) -> PromptModel:
+def train(model: PromptModel, rows: Any, labels: Tensor | Sequence[int], settings: TrainingSettings) -> PromptModel:
     """Train whatever of `model` has gradients on labelled rows, in place, and return it in evaluation mode.
 
     Args:
@@ -97,7 +97,8 @@ def train(model: PromptModel, rows: Any, labels: Tensor, settings: TrainingSetti
     if not any(p.requires_grad for p in model.parameters()):
         fail("PD704", "nothing of this model can be trained", help='build it with tune="full"', origin="tune")
     data = as_rows(rows)
-    examples = _Examples(model.encode(data, own=range(len(data)) if model.demos is not None else None), labels)
+    own = None if model.demos is None else range(len(data))
+    examples = _Examples(model.encode(data, own=own), torch.as_tensor(labels))
     pad_id = model.program.text.pad_id
 
     def batch(items: list[_Example]) -> dict[str, Tensor]:

@@ -45,7 +45,6 @@ class AbstractSource(nn.Module):
         for name, tensor in learnt.items():
             self.register_buffer(name, tensor.detach().clone())
 
-
     def keep_space(self, space: Whitening) -> None:
         """Make the map into the whitened space buffers."""
         self.keep(centre=space.centre, scale=space.scale, directions=space.directions, gains=space.gains)

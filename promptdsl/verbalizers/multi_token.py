@@ -174,10 +174,12 @@ def word_scores(plan: Plan, words: int, read: Tensor) -> Tensor:
     if plan.reduce == "max":
         groups: dict[tuple[int, int], int] = {}
         group = [groups.setdefault((r.word, r.part), len(groups)) for r in plan.readings]
-        index = torch.tensor(group, device=read.device).expand(terms.shape)
+        index = torch.tensor(group, dtype=torch.long, device=read.device).expand(terms.shape)
         terms = terms.new_zeros(len(read), len(groups)).scatter_reduce(1, index, terms, "amax", include_self=False)
         owners = [word for word, _ in groups]
-    return terms.new_zeros(len(read), words).index_add(1, torch.tensor(owners, device=read.device), terms)
+    return terms.new_zeros(len(read), words).index_add(
+        1, torch.tensor(owners, dtype=torch.long, device=read.device), terms
+    )
 
 
 def _ones(tokens: int) -> Sequence[float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from promptdsl.errors import Diagnostic, Span, raise_all
@@ -228,9 +227,7 @@ class _Binder:
         source = self.verbalizer.source
         span = place if place != Span(0, 0) and place.end <= len(source) else None
         self.found.append(
-            Diagnostic(
-                problem.code, problem.message, span=span, source=source, origin="verbalizer", help=problem.help
-            )
+            Diagnostic(problem.code, problem.message, span=span, source=source, origin="verbalizer", help=problem.help)
         )
 
 

@@ -125,9 +125,9 @@ def test_parameters_that_mean_nothing_are_refused(lm: LanguageModel, options: di
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("labels", ["pos", 5, None])
-def test_labels_that_are_no_list_are_refused(lm: LanguageModel, labels: Any) -> None:
-    with pytest.raises(PromptDSLError, match="PD701"):
+@pytest.mark.parametrize(("labels", "code"), [("pos", "PD701"), (5, "PD701"), (None, "PD714")])
+def test_labels_that_are_no_list_are_refused(lm: LanguageModel, labels: Any, code: str) -> None:
+    with pytest.raises(PromptDSLError, match=code):
         PromptClassifier(TEMPLATE, VERBALIZER, lm).fit(TEXTS, labels)
 
 

@@ -154,4 +154,4 @@ def test_a_row_says_which_examples_it_has_and_how_many_had_no_room() -> None:
     tokens = tokenize(program, as_rows(["the"]), demos=[made], max_length=8)
     (encoding,) = lay_out(tokens, default_layout(program))
     lines = [" ".join(line.split()) for line in encoding_text(encoding, 0, 8, ()).splitlines()]
-    assert '1–4 <"demos":3> it good was good (row 1 (b), row 2 (c); 1 left out for want of room)' in lines
+    assert '1–3 <"demos":3> the film good (row 0 (a); 2 left out for want of room)' in lines
