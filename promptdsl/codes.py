@@ -562,6 +562,12 @@ _VERBALIZER = (
         "Write a word of the class yourself, or ask for more.",
     ),
     Code(
+        "PD424",
+        "class names that cannot be expanded",
+        "Verbalizer.expand takes a list of different class names, or labels with seed words.",
+        'Give ["sports", "politics"], or {"positive": ["good", "great"]}.',
+    ),
+    Code(
         "PD430",
         "WordNet is not there",
         "Label words from WordNet need its database where NLTK looks for data, and it is not, or NLTK refuses it.",
@@ -683,6 +689,13 @@ _VERBALIZER = (
         "The language model gave NaN or infinity, as some do in half precision; or there was no row to read.",
         "Load the model in float32, or give a row.",
     ),
+    Code(
+        "PD463",
+        "probabilities or labels that are none",
+        "Reliability is measured on rows of probabilities that sum to 1 and the numbers of the true classes.",
+        "Give what predict_proba returns.",
+    ),
+    Code("PD464", "a number of bins that is none", "Bins are a whole number ≥ 1.", "Give one."),
 )
 
 _MODEL = (
