@@ -1002,6 +1002,28 @@ _LINT = (
         "positive: 'good'",
         "positive: good",
     ),
+    Code(
+        "PW206",
+        "words of an expansion in two classes",
+        "A word that knowledge gives to two classes speaks for neither.",
+        'Add <"refine":["duplicates"]>, or give the classes other seeds.',
+    ),
+    Code(
+        "PW207",
+        "a refinement of words that were written by hand",
+        "Refinement is for words that nobody has looked at; here it can only remove what was chosen.",
+        "Leave the step out, or expand the words.",
+        'negative: bad\npositive: good\n<"refine":["frequency"]>',
+        'negative: bad, <"auto":5>\npositive: good, <"auto":5>\n<"refine":["frequency"]>',
+    ),
+    Code(
+        "PW208",
+        "the same item in two classes",
+        "An item that gives several classes the same words tells none of them from another.",
+        "Give each class its own.",
+        'negative: bad\npositive: good\n<"neighbors":"fine">',
+        'negative: bad, <"neighbors":"bad">\npositive: good, <"neighbors":"good">',
+    ),
 )
 
 CODES: dict[str, Code] = {
