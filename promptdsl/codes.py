@@ -562,6 +562,12 @@ _VERBALIZER = (
         "Write a word of the class yourself, or ask for more.",
     ),
     Code(
+        "PD424",
+        "class names that cannot be expanded",
+        "Verbalizer.expand takes a list of different class names, or labels with seed words.",
+        'Give ["sports", "politics"], or {"positive": ["good", "great"]}.',
+    ),
+    Code(
         "PD430",
         "WordNet is not there",
         "Label words from WordNet need its database where NLTK looks for data, and it is not, or NLTK refuses it.",
@@ -683,6 +689,13 @@ _VERBALIZER = (
         "The language model gave NaN or infinity, as some do in half precision; or there was no row to read.",
         "Load the model in float32, or give a row.",
     ),
+    Code(
+        "PD463",
+        "probabilities or labels that are none",
+        "Reliability is measured on rows of probabilities that sum to 1 and the numbers of the true classes.",
+        "Give what predict_proba returns.",
+    ),
+    Code("PD464", "a number of bins that is none", "Bins are a whole number ≥ 1.", "Give one."),
 )
 
 _MODEL = (
@@ -988,6 +1001,28 @@ _LINT = (
         "Leave them out, or use double quotes.",
         "positive: 'good'",
         "positive: good",
+    ),
+    Code(
+        "PW206",
+        "words of an expansion in two classes",
+        "A word that knowledge gives to two classes speaks for neither.",
+        'Add <"refine":["duplicates"]>, or give the classes other seeds.',
+    ),
+    Code(
+        "PW207",
+        "a refinement of words that were written by hand",
+        "Refinement is for words that nobody has looked at; here it can only remove what was chosen.",
+        "Leave the step out, or expand the words.",
+        'negative: bad\npositive: good\n<"refine":["frequency"]>',
+        'negative: bad, <"auto":5>\npositive: good, <"auto":5>\n<"refine":["frequency"]>',
+    ),
+    Code(
+        "PW208",
+        "the same item in two classes",
+        "An item that gives several classes the same words tells none of them from another.",
+        "Give each class its own.",
+        'negative: bad\npositive: good\n<"neighbors":"fine">',
+        'negative: bad, <"neighbors":"bad">\npositive: good, <"neighbors":"good">',
     ),
 )
 

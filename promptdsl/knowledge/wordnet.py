@@ -35,7 +35,7 @@ def _between_synsets(*pointers: str) -> Relation:
 
     def relation(synset: Any, lang: str) -> Iterator[tuple[Any, list[Any]]]:
         for pointer in pointers:
-            for target in getattr(synset, pointer)():
+            for target in sorted(getattr(synset, pointer)(), key=lambda related: related.name()):  # NLTK keeps a set
                 yield target, target.lemmas(lang)
 
     return relation
@@ -122,7 +122,7 @@ def related(
     """The word itself and its relatives in WordNet: nearest first, and of those equally near the commonest first.
 
     How common a word is in a sense says SemCor, where WordNet's makers counted senses (Fellbaum 1998, ch. 8); where
-    that says nothing, single words come before phrases, commoner senses before others, and then NLTK's order holds.
+    that says nothing, single words come before phrases, commoner senses before others, and synsets by name.
     Relations lead from synset to synset, so what is two steps away is near to the sense that was meant, not to its
     homonyms. Names (capitalised lemmas) are left out where their synset has common words too ("Canis familiaris"
     beside "dog"), and a word in lower case does not start from a synset of one named thing ("nice" is not Nice).

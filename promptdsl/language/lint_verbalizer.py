@@ -6,9 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from promptdsl.errors import Span
+from promptdsl.errors import PromptDSLError, Span, printable
+from promptdsl.language.findings import listed, quoted
 from promptdsl.language.lint_subject import Finding, Subject
-from promptdsl.language.nodes import NOWHERE, Tag, Word
+from promptdsl.language.nodes import NOWHERE, Item, Tag, Word, gives
 
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji need them between their own characters
@@ -99,6 +100,70 @@ def quoted_word(subject: Subject) -> Iterator[Finding]:
             if len(text) > 2 and not written and _QUOTES.get(text[0]) == text[-1]:
                 remedy = f'write "{text[1:-1]}" or just {text[1:-1]}'
                 yield Finding(f"the quotes of {text} are part of the word", _seen(span), remedy, "verbalizer")
+
+
+def expansion_in_two_classes(subject: Subject) -> Iterator[Finding]:
+    """Knowledge gives some words to several classes. Where there is no knowledge, there is no finding."""
+    if subject.verbalizer is None or _refined(subject, "duplicates") or next(same_item(subject), None):
+        return
+    try:
+        expanded = subject.verbalizer.expanded()
+    except PromptDSLError:
+        return
+    made = {(trace.label, trace.word) for trace in expanded.traces}
+    first: dict[str, str] = {}
+    for words in expanded.classes:
+        shared: list[Word] = []
+        for word in (item for item in words.items if isinstance(item, Word)):
+            other = first.setdefault(word.text, words.label)
+            if other != words.label and {(other, word.text), (words.label, word.text)} & made:
+                shared.append(word)
+        if shared:
+            shown = listed(printable(word.text, 20) for word in shared[:3]) + (", …" if len(shared) > 3 else "")
+            count = f"{len(shared):,} word{'s' if len(shared) > 1 else ''}"
+            message = f"the class {quoted(words.label)} shares {count} with other classes: {shown}"
+            remedy = '<"refine":["duplicates"]> removes them'
+            place = next((w.span for w in shared if (words.label, w.text) in made), shared[0].span)
+            yield Finding(message, _seen(place), remedy, "verbalizer")
+
+
+def _refined(subject: Subject, *by: str) -> bool:
+    """Whether there is a step `refine` that holds one of these; any if none is named."""
+    steps = () if subject.verbalizer is None else subject.verbalizer.steps
+    lists = [step.value for step in steps if step.kind == "refine" and isinstance(step.value, tuple)]
+    return any(not by or set(by) & set(values) for values in lists)
+
+
+def nothing_to_refine(subject: Subject) -> Iterator[Finding]:
+    """Refinement is for words that nobody has looked at."""
+    if subject.verbalizer is None or not _refined(subject):
+        return
+    if not any(gives(item) == "words" for words in subject.classes for item in words.items):
+        step = next(step for step in subject.verbalizer.steps if step.kind == "refine")
+        message = "every word was written by hand, and a refinement may remove it"
+        yield Finding(message, _seen(step.span), "leave the step out, or expand the words", "verbalizer")
+
+
+def same_item(subject: Subject) -> Iterator[Finding]:
+    """An item that gives every class the same words tells no class from another."""
+    first: dict[Tag, str] = {}
+    told: set[Tag] = set()
+    for words in subject.classes:
+        for item in words.items:
+            if not (isinstance(item, Tag) and _says_the_same_everywhere(item)):
+                continue
+            label = first.setdefault(item, words.label)
+            if label != words.label and item not in told:
+                told.add(item)
+                message = f'{item} gives the classes "{label}" and "{words.label}" the same'
+                yield Finding(message, _seen(item.span), "give each class its own", "verbalizer")
+
+
+def _says_the_same_everywhere(item: Item) -> bool:
+    """`auto` and abstract label words are found from a class's rows, and `words` may look for its label."""
+    if not isinstance(item, Tag) or gives(item) == "vectors":
+        return False
+    return item.kind != "auto" and not (item.kind == "words" and item["of"] is None)
 
 
 def _seen(span: Span) -> Span | None:

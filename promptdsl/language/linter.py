@@ -30,6 +30,9 @@ RULES: dict[str, Callable[[Subject], Iterator[Finding]]] = {
     "PW203": on_verbalizer.word_twice,
     "PW204": on_verbalizer.labels_alike,
     "PW205": on_verbalizer.quoted_word,
+    "PW206": on_verbalizer.expansion_in_two_classes,
+    "PW207": on_verbalizer.nothing_to_refine,
+    "PW208": on_verbalizer.same_item,
 }
 
 

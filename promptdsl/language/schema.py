@@ -11,6 +11,7 @@ __all__ = [
     "ITEM_KINDS",
     "LONGEST",
     "RELATIONS",
+    "RELATIONS_TAKEN",
     "STEP_KINDS",
     "TEMPLATE_KINDS",
     "AttributeSpec",
@@ -140,6 +141,8 @@ RELATIONS = (
     "antonym",
 )
 
+RELATIONS_TAKEN = ("synonym", "similar", "hyponym", "derivation")  # where nothing else is written
+
 _WHOLE = Type(("integer",), least=1, most=10_000)
 _LIMIT = AttributeSpec(_WHOLE, 50, "the most words that it gives")
 
@@ -154,7 +157,7 @@ _ITEMS = (
                 "depth": AttributeSpec(Type(("integer",), least=1, most=5), 1, "how many relations a word may be away"),
                 "relations": AttributeSpec(
                     Type(("texts",), choices=RELATIONS),
-                    ("synonym", "similar", "hyponym", "derivation"),
+                    RELATIONS_TAKEN,
                     "which relations",
                 ),
                 "pos": AttributeSpec(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from promptdsl.language.audit import Audit, Trace, audit_of
+from promptdsl.language.class_names import Knowledge, Names, expand_names
 from promptdsl.language.expansion import KNOWLEDGE, replace_items
 from promptdsl.language.files import read_text
 from promptdsl.language.mappings import classes_from_mapping, classes_from_yaml, refuse
 from promptdsl.language.nodes import LabelledWords, Tag
+from promptdsl.language.schema import RELATIONS_TAKEN
 from promptdsl.language.tree import verbalizer_tree
 from promptdsl.language.verbalizer_parser import LONGEST_VERBALIZER, parse_verbalizer
 
@@ -81,6 +83,41 @@ class Verbalizer:
         classes, steps = classes_from_yaml(text, str(path))
         made._set(_unparse(classes, steps), classes, steps)
         return made
+
+    @classmethod
+    def expand(
+        cls,
+        names: Names,
+        knowledge: Knowledge = "wordnet",
+        *,
+        depth: int = 1,
+        relations: Sequence[str] = RELATIONS_TAKEN,
+        pos: str | None = None,
+        senses: int = 3,
+        limit: int = 50,
+        lang: str = "eng",
+    ) -> str:
+        """Verbalizer text from class names: one line per class, its own words first, then what knowledge adds.
+
+        A word that two classes would have stands for neither, except that a class keeps its own words.
+
+        Args:
+            names: class names ("Sci/Tech" gives science and technology), or label → seed words. They are the labels.
+            knowledge: "wordnet"; a file of words (`.tsv`, `.txt`, `.json`), whose seeds are the names or seed words; or
+                a mapping from these to words.
+            depth, relations, pos, senses, lang: for WordNet, as in `<"wordnet":"good">`.
+            limit: the most words of a class.
+
+        Raises:
+            VerbalizerError: PD424 for names or knowledge of another shape, PD43x for what knowledge does not have.
+            FileError: PD8 for a file that cannot be read.
+
+        >>> print(Verbalizer.expand(["sports", "world"], {"sports": ["game", "war"], "world": ["war", "globe"]}))
+        sports: sports, game
+        world: world, globe
+        """
+        options = {"depth": depth, "relations": relations, "pos": pos, "senses": senses, "lang": lang}
+        return expand_names(names, knowledge, limit, **options)
 
     @classmethod
     def from_classes(cls, classes: Iterable[LabelledWords], steps: Iterable[Tag] = ()) -> Verbalizer:

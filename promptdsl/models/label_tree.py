@@ -170,7 +170,8 @@ def _packed(
     states = body(input_ids=input_ids, attention_mask=attention_mask, **options).last_hidden_state
     yield torch.zeros(1, dtype=torch.long), states[torch.arange(batch, device=device), ends][:, None]
     prompt = torch.arange(length, device=device) <= ends[:, None]
-    for chunk in tree.chunks(max(1, min(NODES, TOKENS // batch))):
+    limit = max(1, min(NODES, TOKENS // batch))
+    for chunk in tree.chunks(1 << (limit.bit_length() - 1)):  # a power of two: few kinds of chunks are kept
         n = len(chunk.nodes)
         see = torch.cat(
             (prompt[:, None].expand(batch, n, length), chunk.visible.to(device).expand(batch, n, n)), dim=-1

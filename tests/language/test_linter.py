@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,6 +125,15 @@ ON_VERBALIZERS: list[tuple[str, list[tuple[str, str]]]] = [
     ("neg: \"'bad'\", '90s\npos: good", []),
     ("neg: ba\u200bd\npos: good", [("PW108", "\u200b")]),
     ("ne\u202eg: bad\npos: good", [("PW108", "\u202e")]),
+    ('neg: bad\npos: good\n<"refine":["frequency"]>', [("PW207", '<"refine":["frequency"]>')]),
+    ('neg: bad, <"soft":"x">\npos: good\n<"refine":["frequency"]>', [("PW207", '<"refine":["frequency"]>')]),
+    ('neg: bad, <"neighbors":"bad">\npos: good\n<"refine":["frequency"]>', []),
+    ('neg: bad\npos: good\n<"soft":"x">', [("PW208", '<"soft":"x">')]),
+    ('a: <"meta":"c">\nb: <"meta":"d">\nc: <"meta":"c">', [("PW208", '<"meta":"c">')]),
+    ('a: <"words":"x.tsv">\nb: <"words":"x.tsv">', []),
+    ('a: <"words":"x.tsv","of":"s">\nb: <"words":"x.tsv","of":"t">', []),
+    ('a: <"words":"x.tsv","of":"s">\nb: <"words":"x.tsv","of":"s">', [("PW208", '<"words":"x.tsv","of":"s">')]),
+    ('a: b\nc: d\n<"auto":3>\n<"cluster":2>\n<"prototype":8>', []),
 ]
 
 
@@ -139,6 +151,39 @@ def test_the_second_word_is_the_one_shown() -> None:
 
 def test_a_mapping_has_findings_too() -> None:
     assert [d.code for d in lint(None, Verbalizer({"neg": ["bad"], "pos": ["bad"]}))] == ["PW202"]
+
+
+@pytest.fixture
+def tag(tmp_path: Path) -> str:
+    """An item over a word list: `tag % "seed"`."""
+    path = tmp_path / "w.tsv"
+    path.write_text("a\tx\na\ty\na\tz\nb\ty\nb\tz\nb\tw\nb\tv\nc\tq\n", encoding="utf-8")
+    return f'<"words":{json.dumps(str(path))},"of":"%s">'
+
+
+def test_words_of_an_expansion_in_two_classes(tag: str) -> None:
+    text = f"one: {tag % 'a'}\ntwo: v, {tag % 'b'}\nthree: w, {tag % 'c'}"
+    first, second = (d for d in lint(None, Verbalizer(text)) if d.code == "PW206")
+    assert first.message == '2 words of the class "two" are another class\'s too: y, z' and first.span is not None
+    assert text[first.span.start : first.span.end] == tag % "b"
+    assert second.message == '1 word of the class "three" are another class\'s too: w' and second.span is not None
+    assert text[second.span.start : second.span.end] == "w"
+    assert lint(None, Verbalizer(text + '\n<"refine":["single","duplicates"]>')) == ()
+    assert [d.code for d in lint(None, Verbalizer(text + '\n<"refine":["single"]>'))] == ["PW206", "PW206"]
+
+
+def test_the_same_item_twice_is_one_finding(tag: str) -> None:
+    found = lint(None, Verbalizer(f"one: x1\ntwo: x2\n{tag % 'a'}"))
+    assert [d.code for d in found] == ["PW208"]
+
+
+def test_words_that_were_written_are_no_finding_of_the_expansion(tag: str) -> None:
+    found = lint(None, Verbalizer(f"one: p, {tag % 'a'}\ntwo: p, {tag % 'c'}"))
+    assert [d.code for d in found] == ["PW202"]
+
+
+def test_without_knowledge_there_is_no_finding() -> None:
+    assert lint(None, Verbalizer('a: <"words":"nowhere.tsv">\nb: <"words":"nowhere.tsv">')) == ()
 
 
 def letters(text: str) -> int:
@@ -172,7 +217,9 @@ def test_words_of_several_tokens(template: str | None, verbalizer: str, expected
     ]
 
 
-@pytest.mark.parametrize("code", [c for c in CODES.values() if c.code.startswith("PW")], ids=lambda c: c.code)
+@pytest.mark.parametrize(
+    "code", [c for c in CODES.values() if c.code.startswith("PW") and c.wrong], ids=lambda c: c.code
+)
 def test_the_examples_of_the_table_of_codes(code: Code) -> None:
     def codes(text: str) -> list[str]:
         if code.code.startswith("PW2"):
