@@ -684,6 +684,18 @@ _VERBALIZER = (
         'Correct n, or write a plain <"mask">, which takes words of any length.',
     ),
     Code(
+        "PD457",
+        "a soft label word at several positions",
+        "A soft label word is one row of the LM head and is read at one mask position.",
+        "Use words, or a template with one plain mask.",
+    ),
+    Code(
+        "PD458",
+        "no seed word of one token",
+        "Neighbours are looked for around the embeddings of seed words, and none of these is one token.",
+        "Give commoner seed words, separated by blanks.",
+    ),
+    Code(
         "PD460",
         "scores or states that are no numbers",
         "The language model gave NaN or infinity, as some do in half precision; or there was no row to read.",
@@ -859,8 +871,20 @@ _TRAINING = (
     Code(
         "PD712",
         "nearest examples without states",
-        "The nearest rows are found by the states at their masks, and those of the fitted rows or the queries are missing.",
+        "The nearest rows are found by the states at their masks, and some of those are missing.",
         'Give the states, or write "select":"class".',
+    ),
+    Code(
+        "PD713",
+        "tags that need rows, before fit",
+        "Prototypes, searched words, refinements on support rows and solved examples come from rows.",
+        "Call fit(rows, labels); for refine and calibrate fit(rows) will do.",
+    ),
+    Code(
+        "PD714",
+        "labels that are not there",
+        "What shall be learnt needs labels, or nothing learns from rows without them.",
+        "Give one label for each row: fit(rows, labels).",
     ),
     Code(
         "PD707",
