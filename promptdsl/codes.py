@@ -702,6 +702,18 @@ _VERBALIZER = (
         "Load the model in float32, or give a row.",
     ),
     Code(
+        "PD461",
+        "too few tokens to choose label words from",
+        "A search gives each class words of its own, and the vocabulary has not as many that are usable.",
+        "Ask for fewer words.",
+    ),
+    Code(
+        "PD462",
+        "seed words that are no tokens",
+        "The language model's neighbours of a word are found by its embedding, which a word of several tokens has not.",
+        "Give a commoner word.",
+    ),
+    Code(
         "PD463",
         "probabilities or labels that are none",
         "Reliability is measured on rows of probabilities that sum to 1 and the numbers of the true classes.",
