@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from torch import Tensor
@@ -20,7 +21,12 @@ CLUSTERS = 10  # that they fall into, at least
 
 
 def vocabulary_groups(
-    embeddings: Tensor, seeds: Sequence[int], usable: Tensor, groups: int, limit: int, seed: int = 0
+    embeddings: Tensor,
+    seeds: Sequence[int],
+    usable: Tensor | NDArray[np.bool_],
+    groups: int,
+    limit: int,
+    seed: int = 0,
 ) -> list[tuple[int, float, int]]:
     """The groups of tokens that lie tightest around seed words, by cosine once the mean embedding is taken away.
 
@@ -45,7 +51,7 @@ def vocabulary_groups(
     if not seeds:
         fail("PD462", "no seed word is a token of the language model", help="give a commoner word", origin="neighbors")
     check_finite(embeddings, "embeddings")
-    tokens = usable.nonzero()[:, 0].cpu()
+    tokens = torch.as_tensor(usable).nonzero()[:, 0].cpu()
     exact = embeddings.detach().cpu().float()
     mean = exact[tokens].mean(0)
     points = unit(exact[tokens] - mean)

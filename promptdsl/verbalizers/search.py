@@ -22,26 +22,25 @@ Found = list[list[tuple[int, float]]]
 def search_words(
     log_probs: Tensor,
     labels: Tensor,
-    usable: Tensor,
+    usable: Tensor | None = None,
+    *,
     n: int,
+    classes: Sequence[str],
     method: str = "llr",
     candidates: int = 1000,
-    names: Sequence[str] = (),
-    classes: int | None = None,
 ) -> Found:
     """The n best tokens of each class, no token in two classes.
 
     Args:
         log_probs: (rows, vocabulary) log-probabilities at the mask of labelled rows.
         labels: (rows,) class numbers.
-        usable: (vocabulary,) bool, the tokens that may become label words.
+        usable: (vocabulary,) bool, the tokens that may become label words; by default all.
         n: words of each class.
+        classes: their names.
         method: a key of SEARCHES: "llr" and "ce" (PETAL: Schick, Schmid & Schütze 2020, sections 3 and 4) score each
             token by itself; "likelihood" (LM-BFF: Gao et al. 2021, section 5.1) scores the words of all classes
             together by the accuracy they give on the rows.
         candidates: tokens looked at in each class, those with the highest Σ log p over its rows (LM-BFF looks at 100).
-        names: of the classes, for messages.
-        classes: their number; by default the number of names, or as many as there are labels.
 
     Returns:
         For each class (token, score), best first.
@@ -51,9 +50,9 @@ def search_words(
         TrainingError: PD707 naming classes without rows.
     """
     check_finite(log_probs, "log-probabilities at the mask")
-    count = classes or len(names) or int(labels.max()) + 1
-    check_classes(labels, count, names)
-    allowed = usable.nonzero()[:, 0]
+    count = len(classes)
+    check_classes(labels, count, classes)
+    allowed = torch.arange(log_probs.shape[1], device=labels.device) if usable is None else usable.nonzero()[:, 0]
     if len(allowed) < n * count:
         _too_few(n, count, len(allowed))
     scores = log_probs[:, allowed].double()
