@@ -13,7 +13,15 @@ from promptdsl import PromptDSLError, Template, Verbalizer
 from promptdsl.codes import CODES
 from promptdsl.language.filters import FILTERS
 from promptdsl.language.nodes import Attribute, LabelledWords, Piece, Tag, Text, Word
-from promptdsl.language.schema import TEMPLATE_KINDS, AttributeSpec, Type, Value
+from promptdsl.language.schema import (
+    ITEM_KINDS,
+    STEP_KINDS,
+    TEMPLATE_KINDS,
+    AttributeSpec,
+    KindSpec,
+    Type,
+    Value,
+)
 
 SOME = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MANY = settings(SOME, max_examples=400)
@@ -26,6 +34,9 @@ FRAGMENTS = st.sampled_from(
         *"<>{}[]()\"'\\:;,=-+. \t\n\r#@",
         '<"mask">',
         '<"placeholder":"text_a"',
+        '<"cluster":2>',
+        '<"wordnet":"x"',
+        '<"pool":"max">',
         '{"soft":5,',
         '"filters":["strip"]',
         '"same"',
@@ -105,9 +116,11 @@ def values(allowed: Type) -> st.SearchStrategy[Value]:
         elif name == "boolean":
             choices.append(st.booleans())
         elif name == "integer":
-            choices.append(st.integers(int(allowed.least or 0), 12))
+            choices.append(st.integers(int(allowed.least or 0), min(12, int(allowed.most or 12))))
         elif name == "number":
-            choices.append(st.floats(allowed.least, allowed.most) | st.just(0))
+            choices.append(st.floats(allowed.least, allowed.most, allow_infinity=False) | st.just(0))
+        elif name == "texts" and allowed.choices:
+            choices.append(st.lists(st.sampled_from(allowed.choices), min_size=1, unique=True).map(tuple))
         elif name == "texts":
             choices.append(st.lists(filters(), max_size=3).map(tuple))
         elif allowed.choices:
@@ -216,6 +229,43 @@ def test_a_verbalizer_is_the_same_in_all_its_forms(classes: dict[str, list[str]]
     assert Verbalizer(json.dumps(classes, ensure_ascii=False, indent=2)).classes == expected
     lines = (f"{json.dumps(k)}:{' , '.join(map(json.dumps, v))}" for k, v in classes.items())
     assert Verbalizer(" ; ".join(lines)).classes == expected
+
+
+@st.composite
+def tags_of(draw: st.DrawFn, spec: KindSpec) -> Tag:
+    written = [pair for pair in spec.attributes.items() if draw(st.booleans())]
+    attributes = tuple(Attribute(key, draw(values(a.type))) for key, a in written)
+    return Tag(spec.name, draw(values(spec.value)), attributes, spec)
+
+
+@st.composite
+def verbalizers(draw: st.DrawFn) -> tuple[tuple[LabelledWords, ...], tuple[Tag, ...]]:
+    """Classes and steps that do not contradict each other: words in all classes, the same abstract ones in all."""
+    row = draw(st.booleans())
+    kinds = ["wordnet", "words", "neighbors", "soft", "meta" if row else "auto"]
+    items = WORDS.map(Word) | st.sampled_from(kinds).flatmap(lambda kind: tags_of(ITEM_KINDS[kind]))
+    vectors = [draw(tags_of(ITEM_KINDS[k])) for k in ("cluster", "prototype") if draw(st.booleans())]
+    labels = draw(st.lists(WORDS.filter(str.strip), min_size=1, max_size=3, unique=True))
+    classes = (LabelledWords(x, (*draw(st.lists(items, min_size=1, max_size=3)), *vectors)) for x in labels)
+    steps = draw(st.permutations(sorted(set(STEP_KINDS) - ({"refine"} if row else set()))))
+    return tuple(classes), tuple(draw(tags_of(STEP_KINDS[kind])) for kind in steps if draw(st.booleans()))
+
+
+@SOME
+@given(verbalizers())
+def test_a_verbalizer_with_tags_is_the_same_in_all_its_forms(
+    tree: tuple[tuple[LabelledWords, ...], tuple[Tag, ...]],
+) -> None:
+    classes, steps = tree
+    verbalizer = Verbalizer.from_classes(classes, steps)
+    assert (verbalizer.classes, verbalizer.steps) == (classes, steps)
+    text = str(verbalizer)
+    assert Verbalizer(text) == verbalizer and str(Verbalizer(text)) == text
+    mapping: dict[str, list[str]] = {
+        c.label: [i.text if isinstance(i, Word) else str(i) for i in c.items] for c in classes
+    }
+    mapping |= {str(step): [] for step in steps}
+    assert Verbalizer(mapping) == Verbalizer(json.dumps(mapping)) == verbalizer
 
 
 BARE = st.text(st.characters(exclude_characters=',;"\r\n', exclude_categories=("C", "Z")), min_size=1, max_size=8)

@@ -164,9 +164,9 @@ def tag(tmp_path: Path) -> str:
 def test_words_of_an_expansion_in_two_classes(tag: str) -> None:
     text = f"one: {tag % 'a'}\ntwo: v, {tag % 'b'}\nthree: w, {tag % 'c'}"
     first, second = (d for d in lint(None, Verbalizer(text)) if d.code == "PW206")
-    assert first.message == '2 words of the class "two" are another class\'s too: y, z' and first.span is not None
+    assert first.message == 'the class "two" shares 2 words with other classes: y, z' and first.span is not None
     assert text[first.span.start : first.span.end] == tag % "b"
-    assert second.message == '1 word of the class "three" are another class\'s too: w' and second.span is not None
+    assert second.message == 'the class "three" shares 1 word with other classes: w' and second.span is not None
     assert text[second.span.start : second.span.end] == "w"
     assert lint(None, Verbalizer(text + '\n<"refine":["single","duplicates"]>')) == ()
     assert [d.code for d in lint(None, Verbalizer(text + '\n<"refine":["single"]>'))] == ["PW206", "PW206"]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from promptdsl import PromptDSLError, Template
+from promptdsl import PromptDSLError, Template, Verbalizer
 from promptdsl.errors import FileError, TemplateError, TemplateNameError, TemplateSyntaxError
 from promptdsl.language.explain import explain_kind
 from promptdsl.language.nodes import Attribute, Tag, Text
-from promptdsl.language.schema import TEMPLATE_KINDS
+from promptdsl.language.schema import ITEM_KINDS, STEP_KINDS, TEMPLATE_KINDS, KindSpec
 
 
 def codes(text: str, **options: int | None) -> list[str]:
@@ -169,6 +169,24 @@ def test_each_kind_parses_its_example_and_explains_itself(kind: object) -> None:
     told = explain_kind(spec)
     assert told.startswith(spec.example) and spec.doc in told
     assert all(name in told and attribute.doc in told for name, attribute in spec.attributes.items())
+
+
+@pytest.mark.parametrize("spec", [*ITEM_KINDS.values(), *STEP_KINDS.values()], ids=lambda spec: spec.name)
+def test_each_kind_of_verbalizers_parses_its_example_and_explains_itself(spec: KindSpec) -> None:
+    step = spec.name in STEP_KINDS
+    verbalizer = Verbalizer(f"a: b\n{spec.example}" if step else f"a: {spec.example}")
+    (tag,) = verbalizer.steps if step else verbalizer.classes[0].items
+    assert isinstance(tag, Tag) and tag.kind == spec.name and str(tag) == spec.example
+    told = explain_kind(spec).split("\n")
+    assert told[0] == spec.example and told[2].endswith(spec.doc) and len(told) == 4 + len(spec.attributes)
+    texts = [line[2 + len(name) :].lstrip() for name, line in zip(spec.attributes, told[4:], strict=True)]
+    assert len({line.index(text) for line, text in zip(told[4:], texts, strict=True)}) <= 1  # one column
+
+
+def test_what_explain_says_of_an_item() -> None:
+    assert explain_kind(ITEM_KINDS["meta"]) == (
+        '<"meta":"choice1">\n\nmeta (in a verbalizer): a label word taken from the row: a column\nvalue: a text'
+    )
 
 
 def test_what_explain_says() -> None:
