@@ -69,6 +69,8 @@ ON_TEMPLATES: list[tuple[str, str | None, list[tuple[str, str]]]] = [
     ('x <"mask"> <"meta":"y">', "causal", [("PW106", '<"meta":"y">')]),
     ('x <"mask"> <"soft":2>', "causal", [("PW106", '<"soft":2>')]),
     ('x <"mask"> <"soft":2>', "masked", []),
+    ('x <"mask"> <"demos":2>', "causal", [("PW106", '<"demos":2>')]),
+    ('<"demos":2>x <"mask">', "causal", []),
     # a field twice
     ('<"placeholder":"a"> <"meta":"b"> <"meta":"a"> <"mask">', None, [("PW107", '<"meta":"a">')]),
     # invisible characters
