@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from update_readme import EXAMPLE, kinds_table, printed
+from update_readme import EXAMPLE, TABLES, kinds_table, printed
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -25,8 +25,9 @@ def test_examples_print_what_is_shown(example: re.Match[str]) -> None:
     )
 
 
-def test_the_table_of_kinds_is_the_schema_s() -> None:
-    assert kinds_table() in TEXT
+@pytest.mark.parametrize("name", TABLES)
+def test_the_tables_of_kinds_are_the_schema_s(name: str) -> None:
+    assert kinds_table(name) in TEXT
 
 
 def test_every_command_that_is_shown_exists() -> None:

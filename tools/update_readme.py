@@ -1,4 +1,4 @@
-"""Write into README.md what its examples really print, and the table of tag kinds from the schema.
+"""Write into README.md what its examples really print, and the tables of tag kinds from the schema.
 
     python tools/update_readme.py [--check]
 
@@ -14,11 +14,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from promptdsl.language.schema import TEMPLATE_KINDS
+from promptdsl.language.schema import ITEM_KINDS, STEP_KINDS, TEMPLATE_KINDS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 EXAMPLE = re.compile(r"```python\n(?P<code>.*?)```\n\n```text\n(?P<output>.*?)```\n", re.DOTALL)
-KINDS = re.compile(r"<!-- kinds -->\n(?:\n\|.*\n(?:\|.*\n)*)?")
+KINDS = re.compile(r"<!-- (?P<name>tags|items|steps) -->\n(?:\n\|.*\n(?:\|.*\n)*)?")
+TABLES = {"tags": TEMPLATE_KINDS, "items": ITEM_KINDS, "steps": STEP_KINDS}
 
 
 def printed(code: str) -> str:
@@ -27,12 +28,12 @@ def printed(code: str) -> str:
     return "\n".join(line.rstrip() for line in ran.stdout.splitlines()) + "\n"
 
 
-def kinds_table() -> str:
-    """The template kinds as a Markdown table."""
+def kinds_table(name: str) -> str:
+    """The kinds of one table of the schema as a Markdown table."""
     rows = [
-        f"| `{k.example}` | {k.doc} | {', '.join(f'`{a}`' for a in k.attributes)} |" for k in TEMPLATE_KINDS.values()
+        f"| `{k.example}` | {k.doc} | {', '.join(f'`{a}`' for a in k.attributes)} |" for k in TABLES[name].values()
     ]
-    return "\n".join(["<!-- kinds -->", "", "| tag | what it is | attributes |", "| --- | --- | --- |", *rows, ""])
+    return "\n".join([f"<!-- {name} -->", "", "| tag | what it is | attributes |", "| --- | --- | --- |", *rows, ""])
 
 
 def updated(text: str) -> str:
@@ -41,7 +42,7 @@ def updated(text: str) -> str:
     def fill(found: re.Match[str]) -> str:
         return f"```python\n{found['code']}```\n\n```text\n{printed(found['code'])}```\n"
 
-    return KINDS.sub(lambda _: kinds_table(), EXAMPLE.sub(fill, text))
+    return KINDS.sub(lambda found: kinds_table(found["name"]), EXAMPLE.sub(fill, text))
 
 
 def main() -> int:
