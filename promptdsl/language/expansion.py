@@ -106,6 +106,8 @@ def decide(
 ) -> Verbalizer:
     """The verbalizer without the words that `step` does not keep; every judged word's trace says what was decided.
 
+    A judged word stands once in its class from then on.
+
     Args:
         verbalizer: words without a verdict stay as they are.
         step: its name in the audit: "frequency".
@@ -122,7 +124,9 @@ def decide(
         judged: set[str] = set()
         for item in words.items:
             verdict = verdicts.get((words.label, item.text)) if isinstance(item, Word) else None
-            if isinstance(item, Word) and verdict is not None and item.text not in judged:
+            if isinstance(item, Word) and verdict is not None:
+                if item.text in judged:
+                    continue
                 judged.add(item.text)
                 _note(traces, known.get((words.label, item.text)), words.label, item.text, Decision(step, *verdict))
             if verdict is None or verdict[0]:

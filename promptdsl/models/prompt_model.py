@@ -25,7 +25,7 @@ from promptdsl.models.batching import PromptBatch, batches
 from promptdsl.models.content_free import INPUTS, content_free
 from promptdsl.models.demonstrations import DemoStore
 from promptdsl.models.loading import as_language_model, torch_dtype
-from promptdsl.models.reading import MaskReader, first_states
+from promptdsl.models.reading import MaskReader, first_states, states_at
 from promptdsl.models.resolving import resolve
 from promptdsl.models.top_words import top_words
 from promptdsl.models.unfitted import refuse_unfitted, unfitted
@@ -176,28 +176,60 @@ class PromptModel(nn.Module):
         seen = Observations.joined(parts) if parts else self.reader.nothing()
         return seen[torch.tensor(np.argsort(order), dtype=torch.long, device=seen.words.device)]
 
-    def vocabulary_log_proba(self, rows: Any, tokens: Tensor | None = None, *, batch_size: int = 64) -> Tensor:
-        """Log-probabilities at the first mask state: (rows, vocabulary), or (rows, tokens) of some tokens."""
+    def vocabulary_log_proba(
+        self, rows: Any, tokens: Tensor | None = None, *, batch_size: int = 64, alone: bool = False
+    ) -> Tensor:
+        """Log-probabilities at the first mask: (rows, vocabulary), or (rows, tokens) of some tokens.
+
+        With `alone` they are those of rows without solved examples.
+        """
         parts: list[Tensor] = []
         order: list[int] = []
-        with torch.no_grad():
-            for batch in self.batches(rows, batch_size=batch_size):
-                found = self.reader.vocabulary(self.reader.picked(**batch.tensors(self.backbone.device)))
-                parts.append((found if tokens is None else found[:, tokens.to(found.device)]).cpu())
-                order += batch.rows
+        for numbers, found in self._vocabulary(rows, batch_size, None, alone):
+            parts.append((found if tokens is None else found[:, tokens.to(found.device)]).cpu())
+            order += numbers
         return torch.cat(parts)[torch.tensor(np.argsort(order), dtype=torch.long)]
 
-    def encode(self, rows: Any, *, draw: int = 0, own: Sequence[int | None] | None = None) -> list[list[Encoding]]:
+    def vocabulary_prior(self, rows: Any, *, batch_size: int = 64, own: Sequence[int | None] | None = None) -> Tensor:
+        """(vocabulary,) mean log-probability of each token at the first mask, in memory that rows do not add to."""
+        total, count = torch.zeros(self.backbone.vocab_size, dtype=torch.float64), 0
+        for numbers, found in self._vocabulary(rows, batch_size, own, False):
+            total, count = total + found.double().sum(0).cpu(), count + len(numbers)
+        return (total / count).float()
+
+    @torch.no_grad()
+    def _vocabulary(
+        self, rows: Any, batch_size: int, own: Sequence[int | None] | None, alone: bool
+    ) -> Iterator[tuple[tuple[int, ...], Tensor]]:
+        """Batch by batch the numbers of rows and their log-probabilities at the first mask, (rows, vocabulary)."""
+        for batch in self.batches(rows, batch_size=batch_size, own=own, alone=alone, at_rest=True):
+            tensors = batch.tensors(self.backbone.device)
+            reads = tensors.pop("reads")
+            states = states_at(self.backbone.states(**tensors), reads[:, :1])
+            yield batch.rows, self.backbone.logits(states[:, 0]).float().log_softmax(-1)
+
+    def encode(
+        self,
+        rows: Any,
+        *,
+        draw: int = 0,
+        own: Sequence[int | None] | None = None,
+        alone: bool = False,
+        at_rest: bool = False,
+    ) -> list[list[Encoding]]:
         """For each row, its encodings, one for each forward pass that the label words need.
 
         Args:
             rows: the data.
             draw: which draw of solved examples, where the template has a demos tag.
             own: for each row its number among the fitted rows, so that it is not an example of its own.
+            alone: leave the solved examples out.
+            at_rest: one encoding a row, without anything at the masks but mask tokens.
         """
         data = as_rows(rows)
-        demos, room = self._examples(data, draw, own), self.reader.room
-        return self.lay_out(tokenize(self.program, data, max_length=self.max_length, at_masks=room, demos=demos))
+        demos, room = None if alone else self._examples(data, draw, own), self.reader.room
+        tokens = tokenize(self.program, data, max_length=self.max_length, at_masks=room, demos=demos)
+        return [[e] for e in lay_out(tokens, default_layout(self.program))] if at_rest else self.lay_out(tokens)
 
     def _examples(
         self, rows: Rows, draw: int, own: Sequence[int | None] | None
@@ -211,16 +243,17 @@ class PromptModel(nn.Module):
 
     def mask_states(self, rows: Any, *, batch_size: int = 64) -> NDArray[np.float32]:
         """(rows, hidden): the state at the first mask of rows by themselves, without solved examples."""
-        tokens = tokenize(self.program, as_rows(rows), max_length=self.max_length)
-        encoded = [[e] for e in lay_out(tokens, default_layout(self.program))]
-        return first_states(self.backbone, self.batched(encoded, batch_size), len(encoded))
+        data = as_rows(rows)
+        return first_states(
+            self.backbone, self.batches(data, batch_size=batch_size, alone=True, at_rest=True), len(data)
+        )
 
     def lay_out(self, tokens: RowTokens) -> list[list[Encoding]]:
         """For each row of tokens, its encodings, one for each forward pass."""
         return [list(row) for row in zip(*(lay_out(tokens, layout) for layout in self.layouts), strict=True)]
 
     def batches(
-        self, rows: Any, *, batch_size: int = 64, draw: int = 0, own: Sequence[int | None] | None = None
+        self, rows: Any, *, batch_size: int = 64, own: Sequence[int | None] | None = None, **options: Any
     ) -> Iterator[PromptBatch]:
         """Padded batches of all rows, window by window, so that memory does not grow with the data; see `encode`."""
         data = as_rows(rows)
@@ -228,7 +261,7 @@ class PromptModel(nn.Module):
             fail("PD505", f"batch_size must be a whole number ≥ 1, not {batch_size!r}", origin="batch_size")
         for start in range(0, len(data), WINDOW):
             window = data[start : start + WINDOW]
-            encoded = self.encode(window, draw=draw, own=None if own is None else own[start : start + WINDOW])
+            encoded = self.encode(window, own=None if own is None else own[start : start + WINDOW], **options)
             yield from self.batched(encoded, batch_size, start)
 
     def batched(self, encoded: Sequence[Sequence[Encoding]], batch_size: int, offset: int = 0) -> Iterator[PromptBatch]:

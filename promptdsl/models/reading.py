@@ -17,7 +17,7 @@ from promptdsl.models.label_tree import LabelTree, tree_scores, tree_supported
 from promptdsl.verbalizers.head import Observations
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer
 
-__all__ = ["MaskReader", "first_states"]
+__all__ = ["MaskReader", "first_states", "states_at"]
 
 
 class MaskReader(nn.Module):
@@ -93,12 +93,8 @@ class MaskReader(nn.Module):
         self, input_ids: Tensor, attention_mask: Tensor, reads: Tensor, token_type_ids: Tensor | None = None
     ) -> Tensor:
         """States at what is read, (batch, layouts, reads, hidden), of a batch as `PromptModel.forward` has it."""
-        picked = _at(self.backbone.states(input_ids, attention_mask, token_type_ids), reads)
+        picked = states_at(self.backbone.states(input_ids, attention_mask, token_type_ids), reads)
         return picked.reshape(-1, len(self.layouts), *picked.shape[1:])
-
-    def vocabulary(self, picked: Tensor) -> Tensor:
-        """(batch, layouts, reads, hidden) → (batch, vocabulary) log-probabilities at the first mask state."""
-        return self.backbone.logits(picked[:, self._rest_layout, 0]).float().log_softmax(-1)
 
     def nothing(self) -> Observations:
         """The observations of no rows."""
@@ -154,7 +150,7 @@ def first_states(backbone: Backbone, given: Iterable[PromptBatch], rows: int) ->
         for batch in given:
             tensors = batch.tensors(backbone.device)
             reads = tensors.pop("reads")
-            parts.append(_at(backbone.states(**tensors), reads[:, :1])[:, 0].float().cpu())
+            parts.append(states_at(backbone.states(**tensors), reads[:, :1])[:, 0].float().cpu())
             order += batch.rows
     found = torch.cat(parts).numpy() if parts else np.zeros((0, 0), np.float32)
     states = np.empty((rows, found.shape[1]), np.float32)
@@ -162,6 +158,6 @@ def first_states(backbone: Backbone, given: Iterable[PromptBatch], rows: int) ->
     return states
 
 
-def _at(states: Tensor, reads: Tensor) -> Tensor:
-    """(lines, length, hidden), (lines, reads) → (lines, reads, hidden)."""
+def states_at(states: Tensor, reads: Tensor) -> Tensor:
+    """States at the places that are read: (lines, length, hidden), (lines, reads) → (lines, reads, hidden)."""
     return states[torch.arange(len(reads), device=reads.device)[:, None], reads]

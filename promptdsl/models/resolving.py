@@ -20,7 +20,7 @@ from promptdsl.verbalizers.verbalizer import BoundVerbalizer, bind_words
 
 Verdicts = dict[tuple[str, str], tuple[bool, float | None]]
 
-__all__ = ["bind_verbalizer", "refinements", "resolve", "with_refinements"]
+__all__ = ["Verdicts", "bind_verbalizer", "refinements", "resolve", "verdicts", "with_refinements", "without_rows"]
 
 
 def bind_verbalizer(verbalizer: Verbalizer, program: TokenProgram, *, lenient: bool = False) -> BoundVerbalizer:
@@ -51,11 +51,24 @@ def resolve(verbalizer: Verbalizer, program: TokenProgram, backbone: Backbone) -
     if bound.unwritable:
         known = dict.fromkeys(bound.unwritable, (False, None))
         bound = dataclasses.replace(bound, verbalizer=decide(bound.verbalizer, "writable", known), unwritable=())
-    while names and names[0] in _WITHOUT_ROWS:
-        verdicts = _WITHOUT_ROWS[names[0]](bound)
-        kept = with_refinements(decide(bound.verbalizer, names[0], verdicts), names[1:])
+    while names and (found := without_rows(names[0], bound)) is not None:
+        kept = with_refinements(decide(bound.verbalizer, names[0], found), names[1:])
         bound, names = bind_verbalizer(kept, program), names[1:]
     return bound
+
+
+def without_rows(name: str, bound: BoundVerbalizer) -> Verdicts | None:
+    """What the refinement of this name decides about the words of a bound verbalizer; None if it needs rows."""
+    return _WITHOUT_ROWS[name](bound) if name in _WITHOUT_ROWS else None
+
+
+def verdicts(bound: BoundVerbalizer, kept: Sequence[bool], scores: Sequence[float | None] | None = None) -> Verdicts:
+    """What `decide` takes, from one value for each word. A word that stands twice in its class is kept if one is."""
+    found: Verdicts = {}
+    for word, keep, score in zip(bound.words, kept, scores or [None] * len(kept), strict=True):
+        key = bound.labels[word.label], word.text
+        found[key] = (keep or found.get(key, (False, None))[0], score)
+    return found
 
 
 def refinements(verbalizer: Verbalizer) -> tuple[str, ...]:
@@ -107,12 +120,11 @@ def _duplicates(bound: BoundVerbalizer) -> Verdicts:
 
 
 def _judged(bound: BoundVerbalizer, kept: Sequence[bool]) -> Verdicts:
-    verdicts: dict[tuple[str, str], tuple[bool, float | None]] = {}
-    firsts: set[int] = set()
-    for word, keep in zip(bound.words, kept, strict=True):
-        verdicts[bound.labels[word.label], word.text] = (keep or word.label not in firsts, None)
-        firsts.add(word.label)
-    return verdicts
+    """Verdicts under which the first word of each class stays."""
+    first = {word.label: number for number, word in reversed(list(enumerate(bound.words)))}
+    return verdicts(
+        bound, [keep or first[word.label] == n for n, (word, keep) in enumerate(zip(bound.words, kept, strict=True))]
+    )
 
 
 # Refinements that look at no row → what they decide: a new one is one entry and one function.

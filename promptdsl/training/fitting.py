@@ -24,6 +24,7 @@ from promptdsl.training.refining import refined
 from promptdsl.verbalizers.calibration import fit_class_bias
 from promptdsl.verbalizers.head import Observations
 from promptdsl.verbalizers.learning import learn
+from promptdsl.verbalizers.numbers import check_finite
 from promptdsl.verbalizers.prototypes import fitted_spread
 from promptdsl.verbalizers.search import search_words
 
@@ -64,14 +65,22 @@ def fit_verbalizer(
     found = _found(model.rebound(model.verbalizer.verbalizer), data, labels, batch_size)
     if labels is not None:
         found.demos = _demonstrations(found, data, labels, seed, batch_size)
-    fitted = refined(found, data if given is None else given, batch_size)
-    own = range(len(data)) if fitted.demos is not None else None
+    own = range(len(data)) if found.demos is not None else None
+    fitted = refined(found, *((data, batch_size, own) if given is None else (given, batch_size)))
     seen = fitted.observe(data, batch_size=batch_size, own=own)
+    _check_numbers(seen)
     fitted.calibrate(seen if given is None else fitted.observe(given, batch_size=batch_size))
-    if labels is not None and fitted.demos is None:
+    if labels is not None:
         _learn(fitted, seen, labels.to(seen.words.device), seed)
     fitted.unfitted = frozenset()
     return fitted
+
+
+def _check_numbers(seen: Observations) -> None:
+    """Raise VerbalizerError PD460 where the language model gave NaN or infinity."""
+    for values, name in ((seen.words, "scores of label words"), (seen.states, "mask states")):
+        if values.shape[1]:
+            check_finite(values, name)
 
 
 def take_over(model: PromptModel, found: PromptModel) -> PromptModel:
@@ -85,16 +94,21 @@ def take_over(model: PromptModel, found: PromptModel) -> PromptModel:
 def refit(model: PromptModel, rows: Any, labels: Tensor, *, seed: int = 0, batch_size: int = 64) -> PromptModel:
     """Fit prototypes again, in place, for mask states that training has moved."""
     if model.head.abstract:
-        seen = model.observe(rows, batch_size=batch_size)
-        for source in model.head.abstract:
-            source.fit(seen.states, labels.to(seen.states.device), seed)
-        _spread(model, seen)
+        own = None if model.demos is None else range(len(labels))
+        seen = model.observe(rows, batch_size=batch_size, own=own)
+        _fit_abstract(model, seen, labels.to(seen.states.device), seed)
     return model
 
 
-def _spread(model: PromptModel, seen: Observations) -> None:
+def _fit_abstract(model: PromptModel, seen: Observations, labels: Tensor, seed: int) -> None:
+    """Prototypes, and the scale on which their scores are averaged with those of the words."""
+    head = model.head
+    if not head.abstract:
+        return
+    for source in head.abstract:
+        source.fit(seen.states, labels, seed)
     with torch.no_grad():
-        model.head.spreads.copy_(torch.tensor([fitted_spread(s) for s in model.head.source_scores(seen)]))
+        head.spreads.copy_(torch.tensor([fitted_spread(s) for s in head.source_scores(seen)]))
 
 
 def _require(model: PromptModel, rows: Rows, labels: Tensor | None) -> None:
@@ -123,14 +137,14 @@ def _demonstrations(model: PromptModel, rows: Rows, labels: Tensor, seed: int, b
 
 
 def _learn(model: PromptModel, seen: Observations, labels: Tensor, seed: int) -> None:
+    """Prototypes, then soft rows and word weights, or class biases; beside solved examples prototypes alone."""
     head = model.head
-    for source in head.abstract:
-        source.fit(seen.states, labels, seed)
+    _fit_abstract(model, seen, labels, seed)
+    if model.demos is not None:
+        return
     if head.learns or (model.multi_label and not head.abstract):
-        learn(head, seen, labels, with_bias=head.soft_rows is None)
-    if head.abstract:
-        _spread(model, seen)
-    elif not head.learns and not model.multi_label:
+        learn(head, seen, labels, with_bias=head.soft_rows is None and not head.abstract)
+    elif not head.abstract:
         with torch.no_grad():
             bias = fit_class_bias(head(seen).cpu().numpy(), labels.cpu().numpy())
             head.bias.copy_(torch.from_numpy(bias))
@@ -142,7 +156,7 @@ def _found(model: PromptModel, rows: Rows, labels: Tensor | None, batch_size: in
         return model
     program = model.program
     tokens = np.flatnonzero(label_word_tokens(program))
-    log_proba = model.vocabulary_log_proba(rows, torch.from_numpy(tokens), batch_size=batch_size)
+    log_proba = model.vocabulary_log_proba(rows, torch.from_numpy(tokens), batch_size=batch_size, alone=True)
     numbers = labels.cpu()
     found: dict[Tag, list[list[tuple[int, float]]]] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +12,9 @@ from promptdsl.encoding.rows import Rows
 from promptdsl.language.expansion import decide
 from promptdsl.language.nodes import Tag
 from promptdsl.models.prompt_model import PromptModel
-from promptdsl.models.resolving import refinements, with_refinements
+from promptdsl.models.resolving import bind_verbalizer, refinements, verdicts, with_refinements, without_rows
 from promptdsl.verbalizers.refinement import at_least, frequency, relevance
+from promptdsl.verbalizers.verbalizer import BoundWord
 
 __all__ = ["refined"]
 
@@ -25,7 +26,7 @@ class Statistics:
     Attributes:
         scores: (rows, words) log-probabilities.
         vocabulary: (vocabulary,) mean log-probability of each token.
-        owner: (words,) the class of each word.
+        owner: (words,) the class of each word, counting only classes that have words of the vocabulary.
         anchors: (classes,) the first word of each class, which stands for it and always stays.
     """
 
@@ -37,38 +38,52 @@ class Statistics:
     @classmethod
     def of(cls, scores: Tensor, vocabulary: Tensor, owner: Tensor) -> Statistics:
         """Statistics with each class's first word as its anchor."""
-        classes, numbers = int(owner.max()) + 1, torch.arange(len(owner))
-        first = torch.full((classes,), len(owner)).scatter_reduce(0, owner, numbers, "amin")
-        return cls(scores, vocabulary, owner, first)
+        present, number = torch.unique(owner, return_inverse=True)
+        first = torch.full((len(present),), len(owner)).scatter_reduce(0, number, torch.arange(len(owner)), "amin")
+        return cls(scores, vocabulary, number, first)
 
     def only(self, kept: Tensor) -> Statistics:
         """The statistics of the words that are kept."""
         return Statistics.of(self.scores[:, kept], self.vocabulary, self.owner[kept])
 
 
-def refined(model: PromptModel, support: Rows, batch_size: int) -> PromptModel:
+def refined(model: PromptModel, support: Rows, batch_size: int, own: Sequence[int | None] | None = None) -> PromptModel:
     """The model with the words that its `refine` step keeps, by what it says on support rows.
+
+    `own` are the rows' numbers among the solved examples, where they are these rows.
 
     Raises:
         VerbalizerError: PD460 for scores that are no numbers.
     """
-    verbalizer = model.verbalizer.verbalizer
-    names = refinements(verbalizer)
-    if not names:
-        return model
-    step = next(s for s in verbalizer.steps if s.kind == "refine")
-    seen = model.observe(support, batch_size=batch_size, normalised=True)
-    owner = torch.tensor([w.label for w in model.verbalizer.words])
-    vocabulary = model.vocabulary_log_proba(support, batch_size=batch_size).mean(0)
-    statistics = Statistics.of(seen.words.cpu(), vocabulary, owner)
-    words = [(model.labels[w.label], w.text) for w in model.verbalizer.words]
+    bound = model.verbalizer
+    names = refinements(bound.verbalizer)
+    if not names or not bound.words:  # soft and abstract label words are not refined
+        return model.rebound(with_refinements(bound.verbalizer, ())) if names else model
+    step = next(s for s in bound.verbalizer.steps if s.kind == "refine")
+    seen = model.observe(support, batch_size=batch_size, normalised=True, own=own)
+    vocabulary = model.vocabulary_prior(support, batch_size=batch_size, own=own)
+    statistics = Statistics.of(seen.words.cpu(), vocabulary, torch.tensor([w.label for w in bound.words]))
     for name in names:
-        scores, kept = _REFINEMENTS[name](statistics, step)
-        kept[statistics.anchors] = True
-        verdicts = {w: (k, s) for w, k, s in zip(words, kept.tolist(), scores.tolist(), strict=True)}
-        verbalizer = decide(verbalizer, name, verdicts)
-        words, statistics = [w for w, k in zip(words, kept.tolist(), strict=True) if k], statistics.only(kept)
-    return model.rebound(with_refinements(verbalizer, ()))
+        found = without_rows(name, bound)
+        if found is None:
+            scores, kept = _REFINEMENTS[name](statistics, step)
+            kept[statistics.anchors] = True
+            found = verdicts(bound, kept.tolist(), scores.tolist())
+        before = bound.words
+        bound = bind_verbalizer(decide(bound.verbalizer, name, found), model.program)
+        statistics = statistics.only(_standing(before, bound.words))
+    return model.rebound(with_refinements(bound.verbalizer, ()))
+
+
+def _standing(before: Sequence[BoundWord], after: Sequence[BoundWord]) -> Tensor:
+    """(words before,) whether each stands after a step; of one that stood twice in its class the first does."""
+    left = {(w.label, w.text) for w in after} if len(after) < len(before) else None
+    kept = []
+    for word in before:
+        kept.append(left is None or (word.label, word.text) in left)
+        if left is not None:
+            left.discard((word.label, word.text))
+    return torch.tensor(kept)
 
 
 def _keep(step: Tag) -> int:

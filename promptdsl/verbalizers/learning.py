@@ -52,11 +52,19 @@ def learn(head: VerbalizerHead, seen: Observations, labels: Tensor, *, with_bias
         for name, parameter in parameters.items():
             loss = loss + precisions[name] / 2 * ((parameter - starts[name]) ** 2).sum()
         loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item()
+        if not math.isfinite(value := loss.item()):
+            raise FloatingPointError  # before the line search makes a step of it
+        return value
 
-    loss = optimiser.step(objective)  # type: ignore[no-untyped-call]
-    head.bias.requires_grad_(False)
-    if not all(torch.isfinite(p).all() for p in parameters.values()) or not math.isfinite(loss):
+    try:
+        optimiser.step(objective)  # type: ignore[no-untyped-call]
+        diverged = not all(torch.isfinite(p).all() for p in parameters.values())
+    except FloatingPointError:
+        diverged = True
+    finally:
+        head.bias.requires_grad_(False)
+        optimiser.zero_grad()
+    if diverged:
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(starts[name])
