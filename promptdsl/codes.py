@@ -659,9 +659,10 @@ _VERBALIZER = (
     ),
     Code(
         "PD421",
-        "a search for words that the row gives",
-        "Words of a meta tag are others in every row: none can be searched for a class, or refined.",
-        "Remove one of the two.",
+        "what words that the row gives cannot have",
+        "Words of a meta tag are others in every row: none can be searched or learnt for a class, refined, or "
+        "calibrated with a prior of its own.",
+        'Remove one of the two; of the calibrations, "pmi" and "batch" go with such words.',
         '0: <"meta":"choice1">\n1: <"meta":"choice2">\n<"refine":["frequency"]>',
         '0: <"meta":"choice1">\n1: <"meta":"choice2">',
     ),
@@ -858,6 +859,20 @@ _ROWS = (
         "A causal LM reads a mask at the position before it, and in this row nothing stands there.",
         "Give the row some text, or begin the template with fixed text.",
     ),
+    Code(
+        "PD610",
+        "a row's label word that the tokenizer cannot write",
+        "The verbalizer takes a label word from the row, and it has no tokens, an unknown one, or not as many as its "
+        "mask has positions.",
+        'Correct the row, or write "filters" or "missing":"empty" in the verbalizer\'s tag.',
+    ),
+    Code(
+        "PD611",
+        "a row without the choice that it needs",
+        "The columns of the verbalizer's meta tags are empty for every class, or for the class that the row is "
+        "labelled with.",
+        "Fill the column in, correct the label, or leave the row out.",
+    ),
 )
 
 _TRAINING = (
@@ -897,6 +912,12 @@ _TRAINING = (
         "labels that are not there",
         "What shall be learnt needs labels, or nothing learns from rows without them.",
         "Give one label for each row: fit(rows, labels).",
+    ),
+    Code(
+        "PD715",
+        "solved examples of rows with several labels",
+        "A solved example ends with the word of its one label; with multi_label a row has any number of them.",
+        "Leave out the demos tag, or multi_label.",
     ),
     Code(
         "PD707",

@@ -26,6 +26,8 @@ _COUNT = Type(("integer",), least=1, most=LONGEST)
 _FLAG = Type(("boolean",))
 _TEXT = Type(("text",))
 _ENCODER = Type(("null", "text"), choices=("mlp", "lstm"))
+_FILTERS = AttributeSpec(Type(("texts",), filters=True), (), "filters that turn the value into text, applied in order")
+_MISSING = AttributeSpec(Type(("text",), choices=("error", "empty")), "error", "what a row without this column is")
 
 
 def _field(shortenable: bool) -> Mapping[str, AttributeSpec]:
@@ -37,12 +39,8 @@ def _field(shortenable: bool) -> Mapping[str, AttributeSpec]:
                 "tail",
                 "which part is cut: its tail, head or middle",
             ),
-            "filters": AttributeSpec(
-                Type(("texts",), filters=True), (), "filters that turn the value into text, applied in order"
-            ),
-            "missing": AttributeSpec(
-                Type(("text",), choices=("error", "empty")), "error", "what a row without this column is"
-            ),
+            "filters": _FILTERS,
+            "missing": _MISSING,
         }
     )
 
@@ -139,6 +137,7 @@ RELATIONS = (
     "derivation",
     "attribute",
     "antonym",
+    "topic",
 )
 
 RELATIONS_TAKEN = ("synonym", "similar", "hyponym", "derivation")  # where nothing else is written
@@ -202,8 +201,8 @@ _ITEMS = (
             {
                 "method": AttributeSpec(
                     Type(("text",), choices=("llr", "ce", "likelihood")),
-                    "llr",
-                    "PETAL's likelihood ratio, its cross-entropy form, or LM-BFF's search",
+                    "likelihood",
+                    "PETAL's likelihood ratio, its cross-entropy form, or LM-BFF's search, which is the best on our sets",
                 ),
                 "candidates": AttributeSpec(
                     Type(("integer",), least=1), 1000, "tokens that are looked at, for each class"
@@ -237,19 +236,26 @@ _ITEMS = (
         MappingProxyType(
             {
                 "epochs": AttributeSpec(Type(("integer",), least=1), 30, "passes over the labelled rows"),
-                "learning_rate": AttributeSpec(Type(("number",), least=0), 0.01, "of Adam"),
+                "learning_rate": AttributeSpec(Type(("number",), least=0), 0.003, "of Adam"),
             }
         ),
         gives="vectors",
     ),
-    KindSpec("meta", _TEXT, "a label word taken from the row: a column", '<"meta":"choice1">', gives="word"),
+    KindSpec(
+        "meta",
+        _TEXT,
+        "a label word taken from the row: a column",
+        '<"meta":"choice1">',
+        MappingProxyType({"filters": _FILTERS, "missing": _MISSING}),
+        gives="word",
+    ),
 )
 
 _STEPS = (
     KindSpec(
         "refine",
-        Type(("texts",), choices=("writable", "single", "duplicates", "frequency", "relevance")),
-        "which expanded label words are kept, step after step (KPT)",
+        Type(("texts",), choices=("writable", "single", "duplicates", "frequency", "relevance", "agreement")),
+        "which label words are kept, step after step",
         '<"refine":["duplicates","frequency","relevance"]>',
         MappingProxyType(
             {
@@ -270,7 +276,7 @@ _STEPS = (
     ),
     KindSpec(
         "pool",
-        Type(("text",), choices=("mean", "max", "sum", "learned")),
+        Type(("text",), choices=("mean", "max", "sum", "learned", "weighted")),
         "how the scores of a class's words become one",
         '<"pool":"mean">',
     ),

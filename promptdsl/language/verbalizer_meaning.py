@@ -12,7 +12,8 @@ __all__ = ["check_verbalizer"]
 
 # What all classes must say alike ("" is the tag's value): their numbers would not compare otherwise.
 _ALIKE = {"cluster": ("score",), "prototype": ("", "epochs", "learning_rate")}
-_MEANINGLESS_BESIDE_META = ("auto", "refine")
+_MEANINGLESS_BESIDE_META = ("auto", "refine", "soft", "cluster", "prototype")
+_PRIORS_OF_WORDS = ("contextual", "support")  # one number a word, whatever the row
 
 
 def check_verbalizer(classes: Sequence[LabelledWords], steps: Sequence[Tag], findings: Findings) -> None:
@@ -43,10 +44,11 @@ def _check_steps_once(steps: Sequence[Tag], findings: Findings) -> None:
 
 
 def _check_lists(classes: Sequence[LabelledWords], steps: Sequence[Tag], findings: Findings) -> None:
-    """A refinement or a relation counts once, wherever it stands in its list."""
+    """A refinement or a relation counts once, wherever it stands in its list; filters may be applied again."""
     shared: dict[int, Tag] = {id(tag): tag for words in classes for tag in _tags(words)}
     for tag in (*shared.values(), *steps):
         lists = [(tag.kind, tag.value, tag.value_span), *((a.key, a.value, a.value_span) for a in tag.attributes)]
+        lists = [entry for entry in lists if entry[0] != "filters"]
         for owner, value, span in lists:
             twice = next((v for i, v in enumerate(value) if v in value[:i]), None) if isinstance(value, tuple) else None
             if twice is not None:
@@ -107,11 +109,18 @@ def _check_words(classes: Sequence[LabelledWords], steps: Sequence[Tag], finding
 
 
 def _check_meta(classes: Sequence[LabelledWords], steps: Sequence[Tag], findings: Findings) -> None:
-    """A word that comes from the row is another one in every row: nothing can be searched or refined for the class."""
+    """A word that comes from the row is another one in every row: nothing can be learnt or searched for the class."""
     tags = [tag for words in classes for tag in _tags(words)]
     meta = next((tag for tag in tags if tag.kind == "meta"), None)
+    if meta is None:
+        return
     odd = next((tag for tag in (*tags, *steps) if tag.kind in _MEANINGLESS_BESIDE_META), None)
-    if meta is not None and odd is not None:
+    if odd is not None:
         message = f"{quoted(odd.kind)} in a verbalizer whose words come from the row"
         advice = f"remove it, or remove {meta}"
         findings.add("PD421", message, _place(odd.span), "the words are others in every row", advice)
+    for step in steps:
+        if step.kind == "calibrate" and step.value in _PRIORS_OF_WORDS:
+            message = f"{quoted(str(step.value))} calibration in a verbalizer whose words come from the row"
+            advice = 'use "pmi", which each row gives itself, or "batch", which is of the classes'
+            findings.add("PD421", message, _place(step.value_span), "a word has no prior of its own here", advice)

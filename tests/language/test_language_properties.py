@@ -242,13 +242,14 @@ def tags_of(draw: st.DrawFn, spec: KindSpec) -> Tag:
 def verbalizers(draw: st.DrawFn) -> tuple[tuple[LabelledWords, ...], tuple[Tag, ...]]:
     """Classes and steps that do not contradict each other: words in all classes, the same abstract ones in all."""
     row = draw(st.booleans())
-    kinds = ["wordnet", "words", "neighbors", "soft", "meta" if row else "auto"]
+    kinds = ["wordnet", "words", "neighbors", *(["meta"] if row else ["soft", "auto"])]
     items = WORDS.map(Word) | st.sampled_from(kinds).flatmap(lambda kind: tags_of(ITEM_KINDS[kind]))
-    vectors = [draw(tags_of(ITEM_KINDS[k])) for k in ("cluster", "prototype") if draw(st.booleans())]
+    vectors = [draw(tags_of(ITEM_KINDS[k])) for k in ("cluster", "prototype") if not row and draw(st.booleans())]
     labels = draw(st.lists(WORDS.filter(str.strip), min_size=1, max_size=3, unique=True))
     classes = (LabelledWords(x, (*draw(st.lists(items, min_size=1, max_size=3)), *vectors)) for x in labels)
     steps = draw(st.permutations(sorted(set(STEP_KINDS) - ({"refine"} if row else set()))))
-    return tuple(classes), tuple(draw(tags_of(STEP_KINDS[kind])) for kind in steps if draw(st.booleans()))
+    chosen = [draw(tags_of(STEP_KINDS[kind])) for kind in steps if draw(st.booleans())]
+    return tuple(classes), tuple(s for s in chosen if not (row and s.value in ("contextual", "support")))
 
 
 @SOME

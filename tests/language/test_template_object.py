@@ -185,7 +185,9 @@ def test_each_kind_of_verbalizers_parses_its_example_and_explains_itself(spec: K
 
 def test_what_explain_says_of_an_item() -> None:
     assert explain_kind(ITEM_KINDS["meta"]) == (
-        '<"meta":"choice1">\n\nmeta (in a verbalizer): a label word taken from the row: a column\nvalue: a text'
+        '<"meta":"choice1">\n\nmeta (in a verbalizer): a label word taken from the row: a column\nvalue: a text\n'
+        "  filters      a list of texts; filters that turn the value into text, applied in order (default none)\n"
+        '  missing      "error" or "empty"; what a row without this column is (default "error")'
     )
 
 
