@@ -111,7 +111,7 @@ def tokenize(
     rows: Rows,
     *,
     max_length: int | None = None,
-    at_masks: int | None = None,
+    at_masks: int | Sequence[int] | None = None,
     demos: Sequence[Sequence[Demonstration]] | None = None,
 ) -> RowTokens:
     """Tokenise the rows' fields in one batch and cut them to fit.
@@ -120,7 +120,7 @@ def tokenize(
         program: the bound template.
         rows: the data.
         max_length: the most positions that the model may see, soft vectors, prefix and specials included.
-        at_masks: tokens to keep free for the masks; by default what `default_layout` needs.
+        at_masks: tokens to keep free for the masks, in every row or in each; by default what `default_layout` needs.
         demos: for each row the solved examples at the demos tag, in order; none by default. A row's own text comes
             first: examples that it leaves no room for are left out, the last ones first.
 
@@ -135,20 +135,24 @@ def tokenize(
     plain = _rows_of(program, alone, rows)
     spoken = plain if alone == among or not any(given) else _rows_of(program, among, rows)
     fitting = list(given)
+    for_all = default_layout(program).length if at_masks is None or isinstance(at_masks, Sequence) else at_masks
+    free = at_masks if isinstance(at_masks, Sequence) else [for_all] * len(rows)
     if max_length is not None:
-        needed = _needed(program, alone, at_masks)
+        fixed = _needed(program, alone)
+        needed = fixed + for_all
         if needed > max_length:
             fail("PD504", f"the template alone takes {needed} positions and max_length is {max_length}",
                  source=program.template.source,
                  help="shorten the fixed text, the soft tokens or the prefix, or raise max_length")  # fmt: skip
-        room = max_length - _needed(program, among, at_masks) - sum(len(i) for i in _loose(among))
-        fitting = [_fitting(g, room - sum(map(len, fields))) for g, fields in zip(given, spoken, strict=True)]
+        room = max_length - _needed(program, among) - sum(len(i) for i in _loose(among))
+        rooms = [room - taken - sum(map(len, fields)) for taken, fields in zip(free, spoken, strict=True)]
+        fitting = [_fitting(g, r) for g, r in zip(given, rooms, strict=True)]
     place = next((i for i, s in enumerate(program.slots) if isinstance(s, DemosSlot)), None)
     left_out = [len(g) - len(f) for g, f in zip(given, fitting, strict=True)]
     cut = [tuple(n if i == place else 0 for i in range(len(alone))) for n in left_out]
     fields = [with_demos if kept else without for with_demos, without, kept in zip(spoken, plain, fitting, strict=True)]
     tokens = RowTokens(program, fields, fitting, cut, rows.first)
-    return tokens if max_length is None else _shorten(tokens, alone, max_length - needed)
+    return tokens if max_length is None else _shorten(tokens, alone, [max_length - fixed - taken for taken in free])
 
 
 def _rows_of(program: TokenProgram, slots: Sequence[Slot], rows: Rows) -> list[list[Sequence[int]]]:
@@ -157,12 +161,11 @@ def _rows_of(program: TokenProgram, slots: Sequence[Slot], rows: Rows) -> list[l
     return [[column[i] for column in columns] for i in range(len(rows))]
 
 
-def _needed(program: TokenProgram, slots: Sequence[Slot], at_masks: int | None) -> int:
-    """Positions that no row may take: specials, soft vectors, prefix, masks and the fixed text that is never cut."""
-    masks = default_layout(program).length if at_masks is None else at_masks
+def _needed(program: TokenProgram, slots: Sequence[Slot]) -> int:
+    """Positions beside the masks that no row may take: specials, soft vectors, prefix, fixed text that stays whole."""
     fixed = sum(len(s.ids) for s in slots if isinstance(s, FixedSlot) and not s.truncate)
     soft = sum(len(s.vectors) for s in slots if isinstance(s, SoftSlot))
-    return len(program.before) + len(program.after) + program.prefix + masks + fixed + soft
+    return len(program.before) + len(program.after) + program.prefix + fixed + soft
 
 
 def _loose(slots: Sequence[Slot]) -> list[tuple[int, ...]]:
@@ -180,14 +183,14 @@ def _fitting(given: Sequence[Demonstration], room: int) -> Sequence[Demonstratio
     return given
 
 
-def _shorten(tokens: RowTokens, slots: Sequence[Slot], budget: int) -> RowTokens:
-    """Cut the shortenable pieces of every row that is over the budget; a row with examples is not."""
+def _shorten(tokens: RowTokens, slots: Sequence[Slot], budgets: Sequence[int]) -> RowTokens:
+    """Cut the shortenable pieces of every row that is over its budget; a row with examples is not."""
     can_cut = {
         i: s.truncate
         for i, s in enumerate(slots)
         if isinstance(s, FieldSlot) or (isinstance(s, FixedSlot) and s.truncate)
     }
-    for row, fields in enumerate(tokens.fields):
+    for row, (fields, budget) in enumerate(zip(tokens.fields, budgets, strict=True)):
         texts = iter(fields)
         pieces = [s.ids if isinstance(s, FixedSlot) else next(texts) for s in map(slots.__getitem__, can_cut)]
         if tokens.demos[row] or sum(map(len, pieces)) <= budget:
@@ -197,7 +200,9 @@ def _shorten(tokens: RowTokens, slots: Sequence[Slot], budget: int) -> RowTokens
             over = sum(len(p) for p, cut in zip(pieces, can_cut.values(), strict=True) if not cut) - budget
             fail_row(
                 "PD608",
-                f"its columns that may not be cut are {over} tokens too long",
+                f"what may not be cut of its columns, and its label words, are {over} tokens too long"
+                if budget < 0
+                else f"its columns that may not be cut are {over} tokens too long",
                 tokens.first + row,
                 help='write "shortenable":true in a tag, or raise max_length',
             )
