@@ -59,7 +59,13 @@ class Backbone(nn.Module):
     @property
     def vocab_size(self) -> int:
         """Rows of the LM head."""
-        return int(self.lm.get_output_embeddings().weight.shape[0])
+        return int(self.output_weight.shape[0])
+
+    @property
+    def output_weight(self) -> Tensor:
+        """The output matrix, (vocabulary, width)."""
+        weight: Tensor = self.lm.get_output_embeddings().weight
+        return weight
 
     def once(self, name: str, trial: Callable[[Backbone], bool]) -> bool:
         """What a trial of this model says; it is made once."""

@@ -44,6 +44,9 @@ class LanguageModel:
     def __deepcopy__(self, memo: object) -> LanguageModel:
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LanguageModel, (self.model, self.tokenizer, self.family, self.name, self.text)
+
     @property
     def max_positions(self) -> int | None:
         """The longest input that the model takes, in positions; None where the model sets no limit."""

@@ -23,7 +23,7 @@ from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch, batches
 from promptdsl.models.content_free import INPUTS, content_free
-from promptdsl.models.demonstrations import DemoStore
+from promptdsl.models.demonstrations import DemoStore, States
 from promptdsl.models.loading import as_language_model, torch_dtype
 from promptdsl.models.reading import MaskReader, first_states, states_at
 from promptdsl.models.resolving import resolve
@@ -31,6 +31,7 @@ from promptdsl.models.top_words import top_words
 from promptdsl.models.unfitted import refuse_unfitted, unfitted
 from promptdsl.verbalizers.head import Observations, VerbalizerHead
 from promptdsl.verbalizers.losses import class_loss
+from promptdsl.verbalizers.numbers import check_numbers
 from promptdsl.verbalizers.priors import CALIBRATIONS
 from promptdsl.verbalizers.verbalizer import BoundWord
 
@@ -216,6 +217,7 @@ class PromptModel(nn.Module):
         own: Sequence[int | None] | None = None,
         alone: bool = False,
         at_rest: bool = False,
+        states: States | None = None,
     ) -> list[list[Encoding]]:
         """For each row, its encodings, one for each forward pass that the label words need.
 
@@ -225,21 +227,23 @@ class PromptModel(nn.Module):
             own: for each row its number among the fitted rows, so that it is not an example of its own.
             alone: leave the solved examples out.
             at_rest: one encoding a row, without anything at the masks but mask tokens.
+            states: (rows, hidden) what `mask_states` says, where it is known.
         """
         data = as_rows(rows)
-        demos, room = None if alone else self._examples(data, draw, own), self.reader.room
+        demos, room = None if alone else self._examples(data, draw, own, states), self.reader.room
         tokens = tokenize(self.program, data, max_length=self.max_length, at_masks=room, demos=demos)
         return [[e] for e in lay_out(tokens, default_layout(self.program))] if at_rest else self.lay_out(tokens)
 
     def _examples(
-        self, rows: Rows, draw: int, own: Sequence[int | None] | None
+        self, rows: Rows, draw: int, own: Sequence[int | None] | None, states: States | None = None
     ) -> Sequence[Sequence[Demonstration]] | None:
         if self.program.demos is None:
             return None
         require_demos(self.program, self.demos)
         assert self.demos is not None
-        states = self.mask_states(rows) if self.demos.needs_states else len(rows)
-        return self.demos.pick(states, draw, exclude=own)
+        if states is None and self.demos.needs_states:
+            states = self.mask_states(rows)
+        return self.demos.pick(len(rows) if states is None else states, draw, exclude=own)
 
     def mask_states(self, rows: Any, *, batch_size: int = 64) -> NDArray[np.float32]:
         """(rows, hidden): the state at the first mask of rows by themselves, without solved examples."""
@@ -253,15 +257,22 @@ class PromptModel(nn.Module):
         return [list(row) for row in zip(*(lay_out(tokens, layout) for layout in self.layouts), strict=True)]
 
     def batches(
-        self, rows: Any, *, batch_size: int = 64, own: Sequence[int | None] | None = None, **options: Any
+        self,
+        rows: Any,
+        *,
+        batch_size: int = 64,
+        own: Sequence[int | None] | None = None,
+        states: States | None = None,
+        **options: Any,
     ) -> Iterator[PromptBatch]:
         """Padded batches of all rows, window by window, so that memory does not grow with the data; see `encode`."""
         data = as_rows(rows)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             fail("PD505", f"batch_size must be a whole number ≥ 1, not {batch_size!r}", origin="batch_size")
         for start in range(0, len(data), WINDOW):
-            window = data[start : start + WINDOW]
-            encoded = self.encode(window, own=None if own is None else own[start : start + WINDOW], **options)
+            some = slice(start, start + WINDOW)
+            known = None if states is None else states[some]
+            encoded = self.encode(data[some], own=None if own is None else own[some], states=known, **options)
             yield from self.batched(encoded, batch_size, start)
 
     def batched(self, encoded: Sequence[Sequence[Encoding]], batch_size: int, offset: int = 0) -> Iterator[PromptBatch]:
@@ -279,15 +290,20 @@ class PromptModel(nn.Module):
         """
         self.require_fitted()
         data = as_rows(rows)
-        draws = [self._scores(data, batch_size, draw) for draw in range(1 if self.demos is None else self.demos.draws)]
-        return draws[0] if len(draws) == 1 else np.logaddexp.reduce(draws) - np.float32(np.log(len(draws)))
+        if self.demos is None or self.demos.draws == 1:
+            return self._scores(data, batch_size)
+        states = self.mask_states(data, batch_size=batch_size) if self.demos.needs_states else None
+        draws = [self._scores(data, batch_size, draw=draw, states=states) for draw in range(self.demos.draws)]
+        mean: NDArray[np.float32] = np.logaddexp.reduce(draws) - np.float32(np.log(len(draws)))
+        return mean
 
-    def _scores(self, rows: Rows, batch_size: int, draw: int) -> NDArray[np.float32]:
+    def _scores(self, rows: Rows, batch_size: int, **options: Any) -> NDArray[np.float32]:
         scores = np.zeros((len(rows), len(self.labels)), np.float32)
         with torch.inference_mode():
-            for batch in self.batches(rows, batch_size=batch_size, draw=draw):
+            for batch in self.batches(rows, batch_size=batch_size, **options):
                 logits = self(**batch.tensors(self.backbone.device)).logits
                 scores[list(batch.rows)] = logits.float().cpu().numpy()
+        check_numbers(scores, "class scores")
         return scores
 
     def calibrate(self, support: Observations | None = None) -> None:
@@ -329,6 +345,30 @@ class PromptModel(nn.Module):
         """Raise TrainingError PD713 if something of the two strings needs rows that it has not seen."""
         if self.unfitted:
             refuse_unfitted(self.verbalizer.verbalizer, self.unfitted)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A frozen language model is kept once, in `lm`; the view of it is made anew."""
+        state = self.__dict__.copy()
+        if not self.backbone.trainable:
+            state["_modules"] = {n: m for n, m in self._modules.items() if n != "backbone"}
+            weight = self.backbone.output_weight
+            state["_view"] = (weight.device, weight.dtype)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        view = state.pop("_view", None)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        if view is not None:
+            self.backbone = Backbone(self.lm, device=view[0], dtype=view[1])
+        self.reader.look_at(self.backbone)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """What `to`, `half` and their like come to: others look through the same frozen view, which must stay."""
+        if not self.backbone.trainable:
+            weight = self.backbone.output_weight
+            self.backbone = Backbone(self.lm, device=weight.device, dtype=weight.dtype)
+            self.reader.look_at(self.backbone)
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def rebound(self, verbalizer: Verbalizer) -> PromptModel:
         """The same template and language model with another verbalizer; nothing that was fitted comes along."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,6 +59,13 @@ class MaskReader(nn.Module):
     def _table(self, name: str, values: list[int]) -> None:
         table = torch.tensor(values, dtype=torch.long, device=self.backbone.device)
         self.register_buffer(name, table, persistent=False)
+
+    def look_at(self, backbone: Backbone) -> None:
+        """Read another view of the same language model."""
+        self._shared = (backbone,)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_shared"}  # the PromptModel's
 
     @property
     def backbone(self) -> Backbone:

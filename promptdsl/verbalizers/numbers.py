@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from promptdsl.errors import fail
 
-__all__ = ["check_classes", "check_finite"]
+__all__ = ["check_classes", "check_finite", "check_numbers"]
 
 
 def check_finite(values: Tensor, name: str) -> None:
@@ -21,10 +23,20 @@ def check_finite(values: Tensor, name: str) -> None:
     if values.numel() == 0:
         fail("PD460", f"there are no {name}", help="give at least one row", origin=name)
     wrong = (~torch.isfinite(values)).reshape(len(values), -1).any(1).nonzero()[:, 0].tolist()
+    _refuse(wrong, len(values), name, "NaN or infinity")
+
+
+def check_numbers(values: NDArray[np.floating], name: str) -> None:
+    """Raise VerbalizerError PD460 if a value is NaN; (rows, …), of which there may be none."""
+    wrong = np.isnan(values).reshape(len(values), -1).any(1).nonzero()[0].tolist() if values.size else []
+    _refuse(wrong, len(values), name, "NaN")
+
+
+def _refuse(wrong: Sequence[int], rows: int, name: str, what: str) -> None:
     if wrong:
         fail(
             "PD460",
-            f"{len(wrong)} of {len(values)} rows of {name} hold NaN or infinity, the first is row {wrong[0]}",
+            f"{len(wrong)} of {rows} rows of {name} hold {what}, the first is row {wrong[0]}",
             help="load the language model in float32; half precision overflows on some models",
             origin=name,
         )
