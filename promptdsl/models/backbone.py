@@ -16,6 +16,8 @@ from promptdsl.models.loading import LanguageModel
 
 __all__ = ["Backbone"]
 
+CAP = "final_logit_softcapping"  # what configurations call the bound of the logits
+
 
 class Backbone(nn.Module):
     """A private view of a language model, split into body and head.
@@ -66,6 +68,12 @@ class Backbone(nn.Module):
         """The output matrix, (vocabulary, width)."""
         weight: Tensor = self.lm.get_output_embeddings().weight
         return weight
+
+    @property
+    def cap(self) -> float | None:
+        """What the model squashes its logits with, cap · tanh(logit / cap), as Gemma 2 does; None for most."""
+        found = getattr(self.lm.config.get_text_config(), CAP, None)
+        return None if found is None else float(found)
 
     def once(self, name: str, trial: Callable[[Backbone], bool]) -> bool:
         """What a trial of this model says; it is made once."""
@@ -186,5 +194,8 @@ def _heads(model: Any) -> tuple[nn.Module, nn.Module]:
     body, output = model.base_model, model.get_output_embeddings()
     shared = {id(p): p for p in (*model.parameters(), *model.buffers())}
     features = copy.deepcopy(model, {**shared, id(body): _Given(), id(output): nn.Identity()})
+    config = features.config.get_text_config()
+    if getattr(config, CAP, None) is not None:  # features are not squashed; their copy has a configuration of its own
+        setattr(config, CAP, None)
     logits = copy.deepcopy(model, {**shared, id(body): _Given()})
     return features, logits

@@ -107,7 +107,9 @@ class PromptModel(nn.Module):
         self.verbalizer = resolve(self.label_words, self.program, self.backbone)
         self.reader = MaskReader(self.backbone, self.verbalizer, self.program)
         rows, bias = self.backbone.output_rows([_starts(w) for w in self.verbalizer.soft])
-        self.head = VerbalizerHead(self.verbalizer, rows, bias, multi_label=multi_label).to(self.backbone.device)
+        cap = self.backbone.cap
+        head = VerbalizerHead(self.verbalizer, rows, bias, multi_label=multi_label, cap=cap)
+        self.head = head.to(self.backbone.device)
         self.demos: DemoStore | None = None
         self.unfitted = unfitted(self.verbalizer, self.program)
         if not self.unfitted:

@@ -58,17 +58,29 @@ class VerbalizerHead(nn.Module):
         bound: the verbalizer.
         rows, bias: for each soft label word the row and the bias of the LM head that it starts from, (soft, hidden)
             and (soft,).
+        multi_label: whether each class is judged by itself.
+        cap: what the language model squashes its logits with, cap · tanh(logit / cap); None for most.
     """
 
     prior: Tensor
     class_prior: Tensor
     bias: Tensor
+    log_scale: Tensor
     spreads: Tensor
+    shares: Tensor
     owner: Tensor
 
-    def __init__(self, bound: BoundVerbalizer, rows: Tensor, bias: Tensor, *, multi_label: bool = False) -> None:
+    def __init__(
+        self,
+        bound: BoundVerbalizer,
+        rows: Tensor,
+        bias: Tensor,
+        *,
+        multi_label: bool = False,
+        cap: float | None = None,
+    ) -> None:
         super().__init__()
-        self.multi_label = multi_label
+        self.multi_label, self.cap = multi_label, cap
         classes, columns = len(bound.labels), len(bound.owners)
         self.classes = classes
         self.pooling = str(next((s.value for s in bound.verbalizer.steps if s.kind == "pool"), "mean"))
@@ -76,8 +88,10 @@ class VerbalizerHead(nn.Module):
         self.register_buffer("prior", torch.zeros(columns))
         self.register_buffer("class_prior", torch.zeros(classes))
         self.register_buffer("bias", torch.zeros(classes))
+        self.register_buffer("log_scale", torch.zeros(()))
         self.soft_rows = nn.Parameter(rows.detach().clone().float()) if len(rows) else None
         self.soft_bias = nn.Parameter(bias.detach().clone().float()) if len(rows) else None
+        self.register_buffer("shares", 1.0 / torch.bincount(self.owner)[self.owner])
         self.weights = nn.Parameter(torch.zeros(columns)) if self.pooling == "learned" and columns else None
         self.sources = nn.ModuleList(ABSTRACT[a.kind](a.tags, bound.labels) for a in bound.abstract)
         self.register_buffer("spreads", torch.ones(len(bound.abstract) + bool(columns)))
@@ -97,12 +111,18 @@ class VerbalizerHead(nn.Module):
         if self.soft_rows is None or self.soft_bias is None:
             return seen.words
         logits = seen.features @ self.soft_rows.T + self.soft_bias
+        if self.cap is not None:
+            logits = self.cap * torch.tanh(logits / self.cap)
         return torch.cat([seen.words, logits - seen.normaliser[:, None]], 1)
 
     def word_log_proba(self, scores: Tensor) -> Tensor:
         """(rows, words) → (rows, classes): what the words alone say of the classes."""
-        pooled = pool(self.pooling, scores - self.prior, self.owner, self.classes, self.weights)
+        pooled = pool(self.pooling, scores - self.prior, self.owner, self.classes, self._shares())
         return (pooled.log_softmax(-1) - self.class_prior).log_softmax(-1)
+
+    def _shares(self) -> Tensor | None:
+        """What the words of a class are weighed with: what was learnt, or what their agreement says."""
+        return self.weights if self.pooling == "learned" else self.shares
 
     def source_scores(self, seen: Observations) -> list[Tensor]:
         """(rows, classes) of each source: the words first, if there are any, then the abstract label words."""
@@ -112,11 +132,12 @@ class VerbalizerHead(nn.Module):
     def forward(self, seen: Observations) -> Tensor:
         """Class log-probabilities, (rows, classes).
 
-        For multi-label rows the log-odds of each class by itself: log p + log C + bias, which is 0 for a class that is
-        as likely as chance has it.
+        For multi-label rows the log-odds of each class by itself: scale · (log p + log C) + bias, which before fitting
+        (scale 1, bias 0) is 0 for a class that is as likely as chance has it. Scale and bias are Platt's (1999, section
+        2); all classes share the scale, and rows that are labelled fit both.
         """
         scores = self.source_scores(seen)
         together = scores[0] if len(scores) == 1 else combine(scores, self.spreads.tolist())
         if self.multi_label:
-            return together.log_softmax(-1) + math.log(self.classes) + self.bias
+            return self.log_scale.exp() * (together.log_softmax(-1) + math.log(self.classes)) + self.bias
         return (together + self.bias).log_softmax(-1)
