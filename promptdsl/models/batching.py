@@ -4,14 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from promptdsl.encoding.encoder import Encoding
 
-__all__ = ["PromptBatch", "batches", "collate"]
+__all__ = ["Passes", "PromptBatch", "Terms", "batches", "collate"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """How the label words of one row, or of a batch of rows, are read: tokens, in groups, which make up words.
+
+    Attributes:
+        tokens: (terms, 4) the line, the number of the read in it, the token, and the group that it belongs to.
+        weights: (terms,) what the token's log-probability is multiplied with.
+        groups: (groups, 2) the word, counted through the rows (row · columns + column), and +1 or −1, for what is
+            added to its score and what is subtracted. A word without a group has no score: −inf.
+        columns: the words of a row.
+    """
+
+    tokens: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    groups: NDArray[np.int64]
+    columns: int
+
+    @classmethod
+    def joined(cls, rows: Sequence[Terms], lines: Sequence[int]) -> Terms:
+        """Those of a batch, from those of its rows and the numbers of lines that they take."""
+        tokens, groups = [], []
+        first_line = first_group = 0
+        for number, (row, taken) in enumerate(zip(rows, lines, strict=True)):
+            tokens.append(row.tokens + np.array([first_line, 0, 0, first_group]))
+            groups.append(row.groups + np.array([number * row.columns, 0]))
+            first_line, first_group = first_line + taken, first_group + len(row.groups)
+        weights = np.concatenate([row.weights for row in rows])
+        return cls(np.concatenate(tokens), weights, np.concatenate(groups), rows[0].columns)
+
+    def __str__(self) -> str:
+        return f"{len(self.tokens)} tokens read for {len(np.unique(self.groups[:, 0]))} words"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passes(Sequence[Encoding]):
+    """The encodings of a row whose label words are its own, and where they are read."""
+
+    encodings: tuple[Encoding, ...]
+    terms: Terms
+
+    @overload
+    def __getitem__(self, index: int) -> Encoding: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Encoding, ...]: ...
+    def __getitem__(self, index: int | slice) -> Encoding | tuple[Encoding, ...]:
+        return self.encodings[index]
+
+    def __len__(self) -> int:
+        return len(self.encodings)
+
+    def __str__(self) -> str:
+        return f"{len(self)} passes, {self.terms}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +78,7 @@ class PromptBatch:
         input_ids, attention_mask, token_type_ids: (rows · layouts, length).
         reads: (rows · layouts, reads) positions that are read; short lists are filled up with 0.
         rows: which rows of the input these are.
+        terms: how the label words are read where each row has its own; None where all rows have the same.
     """
 
     input_ids: Tensor
@@ -29,11 +86,16 @@ class PromptBatch:
     token_type_ids: Tensor
     reads: Tensor
     rows: tuple[int, ...]
+    terms: Terms | None = None
 
     def tensors(self, device: torch.device | str | None = None) -> dict[str, Tensor]:
         """The keyword tensors of `PromptModel.forward`, on `device`."""
         names = ("input_ids", "attention_mask", "token_type_ids", "reads")
-        return {n: getattr(self, n).to(device) for n in names}
+        found: dict[str, Tensor] = {n: getattr(self, n) for n in names}
+        if self.terms is not None:
+            own = {"tokens": self.terms.tokens, "weights": self.terms.weights, "groups": self.terms.groups}
+            found |= {f"word_{name}": torch.from_numpy(array) for name, array in own.items()}
+        return {name: tensor.to(device) for name, tensor in found.items()}
 
     def __str__(self) -> str:
         lines, length = self.input_ids.shape
@@ -45,7 +107,7 @@ def collate(rows: Sequence[Sequence[Encoding]], numbers: Sequence[int], pad_id: 
     """Pad some rows' encodings (one for each layout) into a batch.
 
     Args:
-        rows: for each row, its encodings, one a layout.
+        rows: for each row, its encodings, one a layout; `Passes` for all rows or for none.
         numbers: the rows' places in the input.
         pad_id: any token id; the attention mask hides it.
     """
@@ -59,7 +121,9 @@ def collate(rows: Sequence[Sequence[Encoding]], numbers: Sequence[int], pad_id: 
         types[line, : len(encoding)] = encoding.token_type_ids
         reads[line, : len(encoding.reads)] = encoding.reads
     ids, mask, segments, places = map(torch.from_numpy, (input_ids, attention, types, reads))
-    return PromptBatch(ids, mask, segments, places, tuple(numbers))
+    own = [row.terms for row in rows if isinstance(row, Passes)]
+    terms = Terms.joined(own, [len(row) for row in rows]) if own else None
+    return PromptBatch(ids, mask, segments, places, tuple(numbers), terms)
 
 
 def batches(
@@ -78,8 +142,8 @@ def batches(
     order = sorted(range(len(rows)), key=lambda i: (-lengths[i], i))
     start = 0
     while start < len(order):
-        per_row = lengths[order[start]] * len(rows[order[start]])
-        size = max(1, min(batch_size, token_budget // max(per_row, 1)))
-        chosen = order[start : start + size]
+        lines = np.cumsum([len(rows[i]) for i in order[start : start + batch_size]])
+        fitting = int((lines * lengths[order[start]] <= token_budget).sum())
+        chosen = order[start : start + max(1, fitting)]
         yield collate([rows[i] for i in chosen], [offset + i for i in chosen], pad_id)
-        start += size
+        start += len(chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 __all__ = ["class_loss"]
@@ -15,5 +16,6 @@ def class_loss(logits: Tensor, labels: Tensor, multi_label: bool) -> Tensor:
         labels: (rows,) class numbers; (rows, classes) of 0 and 1 for `multi_label`.
     """
     if multi_label:
+        logits = logits.clamp(min=torch.finfo(logits.dtype).min)  # of a class that a row has not
         return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
     return nn.functional.nll_loss(logits, labels)

@@ -18,10 +18,12 @@ def pool(name: str, word_scores: Tensor, owner: Tensor, classes: int, weights: T
 
     Args:
         name: a key of POOLS.
-        word_scores: (batch, words) log-scores.
+        word_scores: (batch, words) log-scores; −inf for a word that there is not in a row: with `max` and `sum` the
+            others of its class speak for it, with the means it takes the class along.
         owner: (words,) the class of each word, 0 … classes − 1, in any order.
         classes: number of classes, which may have unequal numbers of words.
-        weights: (words,) what `learned` weighs the words with, by their softmax in the class; by default all alike.
+        weights: (words,) what `learned` weighs the words with, by their softmax in the class, and `weighted` as they
+            are; by default all alike.
 
     Returns:
         (batch, classes); −inf for a class that owns no word.
@@ -47,7 +49,9 @@ def _sum(word_scores: Tensor, owner: Tensor, classes: int, _: Tensor | None = No
     """logsumexp: the probability of any of the words (AutoPrompt: Shin et al. 2020, section 2.2)."""
     top = _max(word_scores, owner, classes).detach()
     top = top.masked_fill(top.isinf(), 0.0)  # all words −inf: their sum is −inf, not NaN
-    return top + _sums((word_scores - top[:, owner]).exp(), owner, classes).log()
+    total = _sums((word_scores - top[:, owner]).exp(), owner, classes)
+    none = total == 0.0  # whose logarithm has no gradient
+    return top + total.masked_fill(none, 1.0).log().masked_fill(none, float("-inf"))
 
 
 def _learned(word_scores: Tensor, owner: Tensor, classes: int, weights: Tensor | None) -> Tensor:
@@ -56,11 +60,22 @@ def _learned(word_scores: Tensor, owner: Tensor, classes: int, weights: Tensor |
         return _mean(word_scores, owner, classes, None)
     line = weights.to(word_scores.dtype)[None]
     shares = (line - _sum(line, owner, classes)[:, owner]).exp()
-    return _sums(word_scores * shares, owner, classes)
+    absent = word_scores.isneginf()  # times a share, it has no gradient
+    pooled = _sums(word_scores.masked_fill(absent, 0.0) * shares, owner, classes)
+    return pooled.masked_fill(_sums(absent.to(line.dtype), owner, classes) > 0, float("-inf"))
+
+
+def _weighted(word_scores: Tensor, owner: Tensor, classes: int, weights: Tensor | None) -> Tensor:
+    """Σ weight · score with weights as they are: their sum in a class is that class's scale."""
+    if weights is None:
+        return _mean(word_scores, owner, classes, None)
+    return _sums(word_scores * weights.to(word_scores.dtype), owner, classes)
 
 
 def _sums(values: Tensor, owner: Tensor, classes: int) -> Tensor:
     return values.new_zeros(values.shape[0], classes).index_add(1, owner, values)
 
 
-POOLS: Mapping[str, Pool] = MappingProxyType({"mean": _mean, "max": _max, "sum": _sum, "learned": _learned})
+POOLS: Mapping[str, Pool] = MappingProxyType(
+    {"mean": _mean, "max": _max, "sum": _sum, "learned": _learned, "weighted": _weighted}
+)
