@@ -72,6 +72,7 @@ RELATIONS: Mapping[str, Relation] = MappingProxyType(
         "derivation": _between_lemmas("derivationally_related_forms", "pertainyms"),
         "attribute": _between_synsets("attributes"),
         "antonym": _between_lemmas("antonyms"),
+        "topic": _between_synsets("in_topic_domains"),
     }
 )
 

@@ -202,7 +202,7 @@ _ITEMS = (
                 "method": AttributeSpec(
                     Type(("text",), choices=("llr", "ce", "likelihood")),
                     "likelihood",
-                    "PETAL's likelihood ratio, its cross-entropy form, or LM-BFF's search, which is the best on our sets",
+                    "PETAL's likelihood ratio, its cross-entropy form, or LM-BFF's search",
                 ),
                 "candidates": AttributeSpec(
                     Type(("integer",), least=1), 1000, "tokens that are looked at, for each class"

@@ -22,6 +22,8 @@ def unfitted(bound: BoundVerbalizer, program: TokenProgram) -> frozenset[str]:
     calibrate = next((s for s in bound.verbalizer.steps if s.kind == "calibrate"), None)
     if calibrate is not None and CALIBRATIONS[str(calibrate.value)].inputs == "support":
         found.add("calibrate")
+    if any(s.kind == "pool" and s.value == "weighted" for s in bound.verbalizer.steps):
+        found.add("pool")
     if program.demos is not None:
         found.add("demos")
     return frozenset(found)

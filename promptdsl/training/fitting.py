@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from typing import Any
 
@@ -20,8 +21,8 @@ from promptdsl.models.demonstrations import DemoStore
 from promptdsl.models.prompt_model import PromptModel
 from promptdsl.models.unfitted import NEEDS_LABELS
 from promptdsl.models.vocabulary import label_word_tokens
-from promptdsl.training.refining import refined
-from promptdsl.verbalizers.calibration import fit_class_bias
+from promptdsl.training.refining import refined, weigh
+from promptdsl.verbalizers.calibration import fit_class_bias, fit_scale_and_bias
 from promptdsl.verbalizers.head import Observations
 from promptdsl.verbalizers.learning import learn
 from promptdsl.verbalizers.numbers import check_finite
@@ -69,6 +70,7 @@ def fit_verbalizer(
     fitted = refined(found, *((data, batch_size, own) if given is None else (given, batch_size)))
     seen = fitted.observe(data, batch_size=batch_size, own=own)
     _check_numbers(seen)
+    weigh(fitted, *((data, batch_size, own) if given is None else (given, batch_size)))
     fitted.calibrate(seen if given is None else fitted.observe(given, batch_size=batch_size))
     if labels is not None:
         _learn(fitted, seen, labels.to(seen.words.device), seed)
@@ -87,12 +89,15 @@ def take_over(model: PromptModel, found: PromptModel) -> PromptModel:
     """Give `model` what was fitted of the verbalizer on another model of the same words, but no class biases."""
     model.head = copy.deepcopy(found.head).to(model.backbone.device)
     model.head.bias.zero_()
+    model.head.log_scale.zero_()
     model.demos, model.unfitted = found.demos, frozenset()
     return model
 
 
 def refit(model: PromptModel, rows: Any, labels: Tensor, *, seed: int = 0, batch_size: int = 64) -> PromptModel:
-    """Fit prototypes again, in place, for mask states that training has moved."""
+    """Fit prototypes again, in place, and the states of solved examples, for mask states that training has moved."""
+    if model.demos is not None and model.demos.needs_states:
+        model.demos = dataclasses.replace(model.demos, states=model.mask_states(rows, batch_size=batch_size))
     if model.head.abstract:
         own = None if model.demos is None else range(len(labels))
         seen = model.observe(rows, batch_size=batch_size, own=own)
@@ -105,15 +110,33 @@ def _fit_abstract(model: PromptModel, seen: Observations, labels: Tensor, seed: 
     head = model.head
     if not head.abstract:
         return
+    rows, numbers = _of_each_label(labels)
     for source in head.abstract:
-        source.fit(seen.states, labels, seed)
+        source.fit(seen.states[rows], numbers, seed)
     with torch.no_grad():
         head.spreads.copy_(torch.tensor([fitted_spread(s) for s in head.source_scores(seen)]))
+
+
+def _of_each_label(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and class number of each label: a row with several labels is a row of each of its classes.
+
+    Args:
+        labels: (rows,) class numbers, or (rows, classes) of 0 and 1.
+    """
+    if labels.ndim == 1:
+        return torch.arange(len(labels), device=labels.device), labels
+    rows, numbers = labels.nonzero(as_tuple=True)
+    if not len(rows):
+        fail("PD707", "no row has a label", help="give at least one row of each class", origin="labels")
+    return rows, numbers
 
 
 def _require(model: PromptModel, rows: Rows, labels: Tensor | None) -> None:
     if not len(rows):
         fail("PD701", "no rows to learn from", help="predict without fit for zero-shot", origin="y")
+    if model.multi_label and model.program.demos is not None:
+        message = "a solved example shows one label, and here a row may have several"
+        fail("PD715", message, help="leave out the demos tag, or multi_label", origin="template")
     asked = sorted(model.unfitted & NEEDS_LABELS) if labels is None else []
     if asked:
         message = f"{', '.join(map(json.dumps, asked))} cannot be learnt without labels"
@@ -142,11 +165,15 @@ def _learn(model: PromptModel, seen: Observations, labels: Tensor, seed: int) ->
     _fit_abstract(model, seen, labels, seed)
     if model.demos is not None:
         return
-    if head.learns or (model.multi_label and not head.abstract):
+    if head.learns:
         learn(head, seen, labels, with_bias=head.soft_rows is None and not head.abstract)
     elif not head.abstract:
         with torch.no_grad():
-            bias = fit_class_bias(head(seen).cpu().numpy(), labels.cpu().numpy())
+            scores, wanted = head(seen).cpu().numpy(), labels.cpu().numpy()
+            log_scale, bias = (
+                fit_scale_and_bias(scores, wanted) if model.multi_label else (0, fit_class_bias(scores, wanted))
+            )
+            head.log_scale.fill_(log_scale)
             head.bias.copy_(torch.from_numpy(bias))
 
 
@@ -157,7 +184,8 @@ def _found(model: PromptModel, rows: Rows, labels: Tensor | None, batch_size: in
     program = model.program
     tokens = np.flatnonzero(label_word_tokens(program))
     log_proba = model.vocabulary_log_proba(rows, torch.from_numpy(tokens), batch_size=batch_size, alone=True)
-    numbers = labels.cpu()
+    given, numbers = _of_each_label(labels.cpu())
+    log_proba = log_proba[given]
     found: dict[Tag, list[list[tuple[int, float]]]] = {}
 
     def maker(labelled: LabelledWords, tag: Tag) -> list[Related]:

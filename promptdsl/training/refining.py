@@ -13,10 +13,11 @@ from promptdsl.language.expansion import decide
 from promptdsl.language.nodes import Tag
 from promptdsl.models.prompt_model import PromptModel
 from promptdsl.models.resolving import bind_verbalizer, refinements, verdicts, with_refinements, without_rows
+from promptdsl.verbalizers.agreement import agreement
 from promptdsl.verbalizers.refinement import at_least, frequency, relevance
 from promptdsl.verbalizers.verbalizer import BoundWord
 
-__all__ = ["refined"]
+__all__ = ["refined", "weigh"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +76,18 @@ def refined(model: PromptModel, support: Rows, batch_size: int, own: Sequence[in
     return model.rebound(with_refinements(bound.verbalizer, ()))
 
 
+def weigh(model: PromptModel, support: Rows, batch_size: int, own: Sequence[int | None] | None = None) -> None:
+    """Weigh the words of the model's head by their agreement on support rows, where its `pool` step asks for it."""
+    head = model.head
+    if head.pooling != "weighted" or not len(head.owner):
+        return
+    seen = model.observe(support, batch_size=batch_size, normalised=True, own=own)
+    with torch.no_grad():
+        scores, owner = head.word_scores(seen).cpu(), head.owner.cpu()
+        found = agreement(scores, owner, Statistics.of(scores, scores.mean(0), owner).anchors)
+        head.shares.copy_(found.weights * found.scales[owner])
+
+
 def _standing(before: Sequence[BoundWord], after: Sequence[BoundWord]) -> Tensor:
     """(words before,) whether each stands after a step; of one that stood twice in its class the first does."""
     left = {(w.label, w.text) for w in after} if len(after) < len(before) else None
@@ -99,8 +112,14 @@ def _relevance(seen: Statistics, step: Tag) -> tuple[Tensor, Tensor]:
     return relevance(seen.scores, seen.owner, seen.anchors, _keep(step))
 
 
+def _agreement(seen: Statistics, step: Tag) -> tuple[Tensor, Tensor]:
+    found = agreement(seen.scores, seen.owner, seen.anchors)
+    return found.margins, at_least(found.weights > 0, found.margins, seen.owner, _keep(step))
+
+
 # Name in the `refine` step → (scores, which words are kept): a new one is one entry and one function.
 _REFINEMENTS: Mapping[str, Callable[[Statistics, Tag], tuple[Tensor, Tensor]]] = {
     "frequency": _frequency,
     "relevance": _relevance,
+    "agreement": _agreement,
 }

@@ -66,6 +66,7 @@ class VerbalizerHead(nn.Module):
     class_prior: Tensor
     bias: Tensor
     log_scale: Tensor
+    mass: Tensor
     spreads: Tensor
     shares: Tensor
     owner: Tensor
@@ -89,6 +90,7 @@ class VerbalizerHead(nn.Module):
         self.register_buffer("class_prior", torch.zeros(classes))
         self.register_buffer("bias", torch.zeros(classes))
         self.register_buffer("log_scale", torch.zeros(()))
+        self.register_buffer("mass", torch.zeros(2))  # what `word_mass` is multiplied with, and its mean; `free_rows`
         self.soft_rows = nn.Parameter(rows.detach().clone().float()) if len(rows) else None
         self.soft_bias = nn.Parameter(bias.detach().clone().float()) if len(rows) else None
         self.register_buffer("shares", 1.0 / torch.bincount(self.owner)[self.owner])
@@ -117,8 +119,24 @@ class VerbalizerHead(nn.Module):
 
     def word_log_proba(self, scores: Tensor) -> Tensor:
         """(rows, words) → (rows, classes): what the words alone say of the classes."""
-        pooled = pool(self.pooling, scores - self.prior, self.owner, self.classes, self._shares())
-        return (pooled.log_softmax(-1) - self.class_prior).log_softmax(-1)
+        return (self._pooled(scores).log_softmax(-1) - self.class_prior).log_softmax(-1)
+
+    def word_mass(self, seen: Observations) -> Tensor:
+        """(rows, 1): what the words of all classes get together, a logarithm up to a constant."""
+        return self._pooled(self.word_scores(seen)).logsumexp(-1, keepdim=True)
+
+    def free_rows(self, seen: Observations) -> None:
+        """Let rows of a multi-label head have no label, or every label, when the language model is to be trained.
+
+        Probabilities that sum to 1 are not all below chance, nor all above it. So the word mass of a row, less its mean
+        over the rows given here, is added to the log-odds of every class, for training to raise or lower.
+        """
+        if self.multi_label and len(self.owner):
+            with torch.no_grad():
+                self.mass.copy_(torch.stack([self.mass.new_ones(()), self.word_mass(seen).mean()]))
+
+    def _pooled(self, scores: Tensor) -> Tensor:
+        return pool(self.pooling, scores - self.prior, self.owner, self.classes, self._shares())
 
     def _shares(self) -> Tensor | None:
         """What the words of a class are weighed with: what was learnt, or what their agreement says."""
@@ -139,5 +157,6 @@ class VerbalizerHead(nn.Module):
         scores = self.source_scores(seen)
         together = scores[0] if len(scores) == 1 else combine(scores, self.spreads.tolist())
         if self.multi_label:
-            return self.log_scale.exp() * (together.log_softmax(-1) + math.log(self.classes)) + self.bias
+            odds = self.log_scale.exp() * (together.log_softmax(-1) + math.log(self.classes)) + self.bias
+            return odds + self.mass[0] * (self.word_mass(seen) - self.mass[1]) if len(self.owner) else odds
         return (together + self.bias).log_softmax(-1)

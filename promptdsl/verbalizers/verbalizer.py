@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -12,7 +12,7 @@ from promptdsl.language.nodes import Tag, Word
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.verbalizers.multi_token import Fill, Parts, Plan, Reading, plan, word_scores
 
-__all__ = ["Abstract", "BoundVerbalizer", "BoundWord", "WordIds", "bind_words"]
+__all__ = ["Abstract", "BoundVerbalizer", "BoundWord", "WordIds", "bind_words", "tokens_mode", "word_parts"]
 
 WordIds = Callable[[str, int], list[int]]  # the ids of a text at the j-th mask
 
@@ -51,6 +51,8 @@ class BoundVerbalizer:
             the same places: then the vocabulary's normaliser is the same for all and cancels between the classes.
         unwritable: words of an expansion that the tokenizer cannot write, as (label, word); they are left out.
         unresolved: kinds of items that become words only with labelled rows ("auto").
+        from_rows: label words that a column of the row gives, as (class number, tag). Then the words of each row, the
+            written ones among them, have a plan of their own, and `plan` and `fills` are empty.
     """
 
     verbalizer: Verbalizer
@@ -64,6 +66,7 @@ class BoundVerbalizer:
     normalised: bool
     unwritable: tuple[tuple[str, str], ...] = ()
     unresolved: tuple[str, ...] = ()
+    from_rows: tuple[tuple[int, Tag], ...] = ()
 
     @property
     def token_ids(self) -> tuple[int, ...]:
@@ -77,17 +80,22 @@ class BoundVerbalizer:
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The class of each scored word: those of the vocabulary, then the soft ones."""
-        return tuple(w.label for w in (*self.words, *self.soft))
+        """The class of each scored word: those of the vocabulary, then the row's own, then the soft ones."""
+        written, soft = (tuple(w.label for w in words) for words in (self.words, self.soft))
+        return (*written, *(number for number, _ in self.from_rows), *soft)
 
     def word_scores(self, read: Tensor) -> Tensor:
         """(batch, readings) logits or log-probabilities, in the order of `readings` → (batch, words)."""
         return word_scores(self.plan, len(self.words), read)
 
     def __str__(self) -> str:
-        lines = [f"{len(self.words)} label words, {len(self.fills)} forward pass{'es' if len(self.fills) > 1 else ''}"]
+        passes = f"{len(self.fills)} forward pass{'es' if len(self.fills) > 1 else ''}"
+        if self.from_rows:
+            passes = f"{len(self.from_rows)} more from each row, forward passes by their tokens"
+        lines = [f"{len(self.words)} label words, {passes}"]
         for number, label in enumerate(self.labels):
             shown = [f"{w.text} {list(w.parts)}" for w in self.words if w.label == number]
+            shown += [str(tag) for label, tag in self.from_rows if label == number]
             shown += [f"soft {w.text} {list(w.parts)}" for w in self.soft if w.label == number]
             lines.append(f"  {label}: {', '.join([*shown, *(str(a.tags[number]) for a in self.abstract)])}")
         return "\n".join(lines)
@@ -123,11 +131,12 @@ def bind_words(
             else:
                 _BINDERS[item.kind](binder, item, number)
     raise_all(binder.found)
-    mode = str(next((s.value for s in verbalizer.steps if s.kind == "tokens"), "joint"))
-    planned = plan([w.parts for w in binder.words], counts, mask_id, mode)
+    own = bool(binder.from_rows)
+    planned = plan([] if own else [w.parts for w in binder.words], counts, mask_id, tokens_mode(verbalizer))
+    planned = replace(planned, fills=()) if own else planned
     fills, state_fill = planned.fills, None
     looks = any(step.kind == "refine" for step in verbalizer.steps)  # at the whole vocabulary, at one mask
-    if binder.soft or binder.abstract or binder.unresolved or looks or not fills:
+    if binder.soft or binder.abstract or binder.unresolved or looks or not (fills or own):
         at_rest: Fill = ((),) if mask_id is None else tuple((mask_id,) * (n or 1) for n in counts)
         fills = fills if at_rest in fills else (*fills, at_rest)
         state_fill = fills.index(at_rest)
@@ -140,10 +149,43 @@ def bind_words(
         plan=planned,
         fills=fills,
         state_fill=state_fill,
-        normalised=planned.normalised or (bool(binder.soft) and _elsewhere(planned, state_fill)),
+        normalised=planned.normalised
+        or own
+        or (bool(binder.soft) and _elsewhere(planned, state_fill))
+        or any(step.value == "weighted" for step in verbalizer.steps),  # unequal sums of weights: nothing cancels
         unwritable=tuple(binder.unwritable),
         unresolved=tuple(dict.fromkeys(binder.unresolved)),
+        from_rows=tuple(binder.from_rows),
     )
+
+
+def tokens_mode(verbalizer: Verbalizer) -> str:
+    """What its `tokens` step says."""
+    return str(next((s.value for s in verbalizer.steps if s.kind == "tokens"), "joint"))
+
+
+def word_parts(text: str, counts: Sequence[int | None], word_ids: WordIds, unk_id: int | None) -> Parts | Diagnostic:
+    """The ids of a word at each mask, or why it has none."""
+    texts = [text] if len(counts) == 1 else text.split(" + ")
+    if len(texts) != len(counts):
+        return Diagnostic(
+            "PD451",
+            f'"{text}" has {len(texts)} part{"s" if len(texts) > 1 else ""} and the template {len(counts)} masks',
+            help="give one part for each mask, joined by ` + `: " + " + ".join(["word"] * min(len(counts), 5)),
+        )
+    parts: list[tuple[int, ...]] = []
+    for number, (part, count) in enumerate(zip(texts, counts, strict=True)):
+        ids = tuple(word_ids(part.strip() if len(counts) > 1 else part, number))
+        if not ids or (unk_id is not None and unk_id in ids):
+            return Diagnostic("PD452", f'the tokenizer cannot write "{part}"', help="choose another label word")
+        if count is not None and len(ids) != count:
+            return Diagnostic(
+                "PD453",
+                f'"{part}" has {len(ids)} token{"s" if len(ids) > 1 else ""} and its mask has {count}',
+                help=f'write <"mask":{len(ids)}>, or a plain <"mask">, which takes words of any length',
+            )
+        parts.append(ids)
+    return tuple(parts)
 
 
 def _elsewhere(planned: Plan, state_fill: int | None) -> bool:
@@ -171,6 +213,7 @@ class _Binder:
         self.abstract: dict[str, list[Tag]] = {}
         self.unwritable: list[tuple[str, str]] = []
         self.unresolved: list[str] = []
+        self.from_rows: list[tuple[int, Tag]] = []
 
     def word(self, item: Word, number: int) -> None:
         parts = self.parts(item.text)
@@ -199,29 +242,11 @@ class _Binder:
     def later(self, tag: Tag, _: int) -> None:
         self.unresolved.append(tag.kind)
 
+    def from_row(self, tag: Tag, number: int) -> None:
+        self.from_rows.append((number, tag))
+
     def parts(self, text: str) -> Parts | Diagnostic:
-        """The ids of a word at each mask, or why it has none."""
-        counts = self.counts
-        texts = [text] if len(counts) == 1 else text.split(" + ")
-        if len(texts) != len(counts):
-            return Diagnostic(
-                "PD451",
-                f'"{text}" has {len(texts)} part{"s" if len(texts) > 1 else ""} and the template {len(counts)} masks',
-                help="give one part for each mask, joined by ` + `: " + " + ".join(["word"] * min(len(counts), 5)),
-            )
-        parts: list[tuple[int, ...]] = []
-        for number, (part, count) in enumerate(zip(texts, counts, strict=True)):
-            ids = tuple(self.word_ids(part.strip() if len(counts) > 1 else part, number))
-            if not ids or (self.unk_id is not None and self.unk_id in ids):
-                return Diagnostic("PD452", f'the tokenizer cannot write "{part}"', help="choose another label word")
-            if count is not None and len(ids) != count:
-                return Diagnostic(
-                    "PD453",
-                    f'"{part}" has {len(ids)} token{"s" if len(ids) > 1 else ""} and its mask has {count}',
-                    help=f'write <"mask":{len(ids)}>, or a plain <"mask">, which takes words of any length',
-                )
-            parts.append(ids)
-        return tuple(parts)
+        return word_parts(text, self.counts, self.word_ids, self.unk_id)
 
     def refuse(self, problem: Diagnostic, place: Span) -> None:
         source = self.verbalizer.source
@@ -237,4 +262,5 @@ _BINDERS: dict[str, Callable[[_Binder, Tag, int], None]] = {
     "cluster": _Binder.abstraction,
     "prototype": _Binder.abstraction,
     "auto": _Binder.later,
+    "meta": _Binder.from_row,
 }
