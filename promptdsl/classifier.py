@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
+from promptdsl.language.expansion import KNOWLEDGE, replace_items
 from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.loading import LanguageModel, as_language_model
@@ -45,8 +46,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_length: the most positions of an input; by default what the language model takes.
         dtype: "auto" (float32 for names and folders, else the model's own), "float32", "bfloat16" or "float16".
         device: a torch device; CPU by default.
-        multi_label: a row may have any number of labels. `y` is then a list of labels a row, or 0 and 1 for each row
-            and class in the order of `classes_`; so is what `predict` returns.
+        multi_label: a row may have any number of labels. `y` is then a list of labels a row, or a table of 0 and 1
+            with a column for each class in the order of `classes_`; such a table is what `predict` returns.
         batch_size: rows of a forward pass in prediction, at most.
         learning_rate, epochs, train_batch_size: of `tune="full"`.
         random_state: the seed of everything that is random; None is 0.
@@ -55,6 +56,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes:
         classes_: the labels, sorted. Where all labels are whole numbers and `y` has whole numbers, they are numbers.
         bias_: (classes,) the learnt bias of each class, after `fit` with `tune="prompt"`; 0 where others learn.
+        scale_: what the log-odds of all classes are multiplied with, learnt with `multi_label`; 1 where others learn.
         verbalizer_: the verbalizer with the label words that were made, found and kept; its `audit()` says whence.
         prompt_model_: the PromptModel in use, after `fit`.
     """
@@ -97,8 +99,9 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: texts, pairs, mappings, a DataFrame or a Dataset.
-            y: one label a row (for `multi_label` a list of labels, or 0 and 1 for each class), matched to the
-                verbalizer's labels by its text. Without it only words are refined and calibrated.
+            y: one label a row, matched to the verbalizer's labels by its text. For `multi_label` a list, tuple or set
+                of labels a row, or a table of 0 and 1 with a column for each class, the labels sorted as texts (in a
+                DataFrame whose columns are named, as they are named). Without it only words are refined and calibrated.
             support: rows without labels to refine and calibrate on; by default X.
 
         Raises:
@@ -122,10 +125,15 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if targets.tensor is None:
             fail("PD714", "a language model cannot be tuned without labels", help="give one for each row", origin="y")
         if not model.unfitted:
-            return train(self._new_model("full", self.verbalizer), rows, targets.tensor, self._settings())
+            fresh = self._new_model("full", self.verbalizer)
+            if self.multi_label:
+                fresh.head.free_rows(model.observe(rows, batch_size=self.batch_size))
+            return train(fresh, rows, targets.tensor, self._settings())
         found = fit_verbalizer(model, rows, targets.tensor, **options)
-        fresh = self._new_model("full", found.verbalizer.verbalizer)
-        tuned = train(take_over(fresh, found), rows, targets.tensor, self._settings())
+        fresh = take_over(self._new_model("full", found.verbalizer.verbalizer), found)
+        if self.multi_label:
+            fresh.head.free_rows(found.observe(rows, batch_size=self.batch_size))
+        tuned = train(fresh, rows, targets.tensor, self._settings())
         return refit(tuned, rows, targets.tensor, seed=self._seed(), batch_size=self.batch_size)
 
     @property
@@ -147,9 +155,27 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return bias[self._order()]
 
     @property
+    def scale_(self) -> float:
+        """The learnt scale of the log-odds of `multi_label`."""
+        if not self.multi_label or not hasattr(self, "prompt_model_"):
+            raise AttributeError("scale_ is there after fit with multi_label=True")
+        return float(self.prompt_model_.head.log_scale.exp())
+
+    @property
     def verbalizer_(self) -> Verbalizer:
         """The verbalizer with the label words that were made, found and kept."""
         return self._model().verbalizer.verbalizer
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803
+        """Accuracy; for `multi_label` the share of rows that have all their labels right, `y` as `fit` takes it."""
+        if self.multi_label:
+            data = as_rows(X)
+            order = self._order().tolist()
+            given = Targets.of(y, self._model().labels, len(data), multi_label=True, columns=order).tensor
+            if given is None:
+                fail("PD714", "a score needs labels", help="give them for each row", origin="y")
+            X, y = data, given[:, order].numpy()  # noqa: N806
+        return float(super().score(X, y, sample_weight))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Class log-probabilities: (rows, classes), the columns in the order of `classes_`.
@@ -193,7 +219,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             fail("PD516", f'tune is "prompt" or "full", not {self.tune!r}', origin="tune")
         lm = self._language_model()
         words = Verbalizer(self.verbalizer)
-        key = (Template(self.template), words, self.max_length, self.dtype, self.device, self.multi_label)
+        now = replace_items(words, {"words": KNOWLEDGE["words"]})  # the words that files have now
+        key = (Template(self.template), now, self.max_length, self.dtype, self.device, self.multi_label)
         with _lock:
             if key not in lm.built:
                 if len(lm.built) >= KEPT:

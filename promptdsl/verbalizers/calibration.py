@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
-from scipy.special import log_softmax
+from scipy.special import expit, log_softmax
 
-__all__ = ["add_bias", "fit_class_bias"]
+__all__ = ["add_bias", "fit_class_bias", "fit_scale_and_bias"]
 
 PRIOR_PRECISION = 0.01  # of the Gaussian prior on each bias: weak, it only keeps separable data from running away
+SCALE_PRECISION = 0.1  # of the one on the logarithm of the scale, likewise
 
 
 def fit_class_bias(log_proba: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
@@ -41,6 +42,35 @@ def fit_class_bias(log_proba: ArrayLike, labels: ArrayLike) -> NDArray[np.float6
     found = minimize(loss, np.zeros(len(seen)), jac=True, method="L-BFGS-B", options={"gtol": 1e-9, "ftol": 1e-14})
     bias[seen] = found.x - found.x.mean()
     return bias
+
+
+def fit_scale_and_bias(log_odds: ArrayLike, labels: ArrayLike) -> tuple[float, NDArray[np.float64]]:
+    """A scale a of all classes and a bias b for each that make sigmoid(a · log-odds + b) likeliest on labelled rows.
+
+    Platt scaling (Platt 1999, section 2) with one scale, for rows with any number of labels. Minimises Σ binary
+    cross-entropy + 0.1/2 · (log a)² + 0.01/2 · Σ b². (On 32 rows of two AG News texts each, biases alone, or a scale
+    for each class, did worse on the development set.)
+
+    Args:
+        log_odds: (rows, classes) log-odds of each class by itself.
+        labels: (rows, classes) of 0 and 1.
+
+    Returns:
+        log a, and (classes,) biases. A class that no row has gets a low bias: it is taken to be rare.
+    """
+    odds, wanted = np.asarray(log_odds, np.float64), np.asarray(labels, np.float64)
+
+    def loss(v: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        scaled = np.exp(v[0]) * odds
+        z = scaled + v[1:]
+        value = (np.logaddexp(0, z) - wanted * z).sum() + SCALE_PRECISION / 2 * v[0] ** 2
+        gap = expit(z) - wanted
+        slopes = [(gap * scaled).sum() + SCALE_PRECISION * v[0], *(gap.sum(0) + PRIOR_PRECISION * v[1:])]
+        return float(value + PRIOR_PRECISION / 2 * (v[1:] ** 2).sum()), np.array(slopes)
+
+    start = np.zeros(1 + odds.shape[1])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"gtol": 1e-9, "ftol": 1e-14})
+    return float(found.x[0]), found.x[1:]
 
 
 def add_bias(log_proba: ArrayLike, bias: ArrayLike) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ __all__ = ["learn"]
 
 # Precisions of the Gaussian priors around where each parameter starts, against the summed loss of the rows. That of
 # the soft rows is for features of unit variance: it is multiplied with what the features vary by.
-PRECISIONS = {"soft_rows": 0.3, "soft_bias": 0.01, "weights": 0.1, "bias": 0.01}
+PRECISIONS = {"soft_rows": 0.3, "soft_bias": 0.01, "weights": 0.1, "bias": 0.01, "log_scale": 0.1}
 STEPS = 200
 
 
@@ -30,7 +30,7 @@ def learn(head: VerbalizerHead, seen: Observations, labels: Tensor, *, with_bias
         head: what is fitted; nothing happens if it has no parameters.
         seen: what was observed on the rows.
         labels: (rows,) class numbers; (rows, classes) of 0 and 1 for multi-label heads.
-        with_bias: learn the head's class biases too.
+        with_bias: learn the head's class biases too, and the scale of a multi-label head.
 
     Raises:
         TrainingError: PD703 if the loss is not a number.
@@ -38,6 +38,8 @@ def learn(head: VerbalizerHead, seen: Observations, labels: Tensor, *, with_bias
     parameters: dict[str, Tensor] = dict(head.named_parameters(recurse=False))
     if with_bias:
         parameters["bias"] = head.bias.requires_grad_()
+        if head.multi_label:
+            parameters["log_scale"] = head.log_scale.requires_grad_()
     if not parameters:
         return
     precisions = PRECISIONS | {"soft_rows": PRECISIONS["soft_rows"] * _variance(seen.features)}
@@ -63,6 +65,7 @@ def learn(head: VerbalizerHead, seen: Observations, labels: Tensor, *, with_bias
         diverged = True
     finally:
         head.bias.requires_grad_(False)
+        head.log_scale.requires_grad_(False)
         optimiser.zero_grad()
     if diverged:
         with torch.no_grad():

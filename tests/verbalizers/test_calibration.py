@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
+from scipy.special import expit
 
-from promptdsl.verbalizers.calibration import add_bias, fit_class_bias
+from promptdsl.verbalizers.calibration import add_bias, fit_class_bias, fit_scale_and_bias
 
 
 def test_the_fitted_bias_makes_mean_probabilities_the_class_frequencies() -> None:
@@ -29,3 +31,26 @@ def test_one_class_alone_teaches_nothing() -> None:
 
 def test_add_bias_by_hand() -> None:
     np.testing.assert_allclose(np.exp(add_bias(np.log([[0.2, 0.8]]), [np.log(4), 0.0])), [[0.5, 0.5]])
+
+
+def test_scale_and_biases_against_a_minimiser_without_gradients() -> None:
+    random = np.random.default_rng(5)
+    odds = random.normal(size=(60, 3)) * [1, 2, 0.5] + [0.5, -1, 0]
+    table = (random.random((60, 3)) < expit(1.7 * odds + [1, 0, -2])).astype(float)
+
+    def loss(v: np.ndarray) -> float:
+        p = expit(np.exp(v[0]) * odds + v[1:])
+        return float(-(table * np.log(p) + (1 - table) * np.log1p(-p)).sum() + 0.05 * v[0] ** 2 + 0.005 * v[1:] @ v[1:])
+
+    options = {"xatol": 1e-9, "fatol": 1e-13, "maxiter": 20_000, "maxfev": 20_000}
+    expected = minimize(loss, np.zeros(4), method="Nelder-Mead", options=options).x
+    log_scale, bias = fit_scale_and_bias(odds, table)
+    np.testing.assert_allclose([log_scale, *bias], expected, atol=1e-5)
+
+
+def test_separable_rows_and_a_class_without_rows_stay_finite() -> None:
+    """The one class is always there, the other never; b solves 4 · sigmoid(−b) = 0.01 · b where the odds are 0."""
+    log_scale, bias = fit_scale_and_bias(np.zeros((4, 2)), [[1, 0]] * 4)
+    assert log_scale == 0
+    assert bias[0] == pytest.approx(-bias[1])
+    assert 4 * expit(-bias[0]) == pytest.approx(0.01 * bias[0], abs=1e-6)
