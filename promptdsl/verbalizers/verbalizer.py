@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from promptdsl.errors import Diagnostic, Span, raise_all
+from promptdsl.errors import Diagnostic, Span, printable, raise_all
 from promptdsl.language.nodes import Tag, Word
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.verbalizers.multi_token import Fill, Parts, Plan, Reading, plan, word_scores
@@ -165,23 +165,25 @@ def tokens_mode(verbalizer: Verbalizer) -> str:
 
 
 def word_parts(text: str, counts: Sequence[int | None], word_ids: WordIds, unk_id: int | None) -> Parts | Diagnostic:
-    """The ids of a word at each mask, or why it has none."""
+    """The ids of a word at each mask tag, or why it has none: PD451, PD452 or PD453."""
     texts = [text] if len(counts) == 1 else text.split(" + ")
     if len(texts) != len(counts):
         return Diagnostic(
             "PD451",
-            f'"{text}" has {len(texts)} part{"s" if len(texts) > 1 else ""} and the template {len(counts)} masks',
+            f'"{printable(text)}" has {len(texts)} part{"s" if len(texts) > 1 else ""} and the template {len(counts)} masks',
             help="give one part for each mask, joined by ` + `: " + " + ".join(["word"] * min(len(counts), 5)),
         )
     parts: list[tuple[int, ...]] = []
     for number, (part, count) in enumerate(zip(texts, counts, strict=True)):
         ids = tuple(word_ids(part.strip() if len(counts) > 1 else part, number))
         if not ids or (unk_id is not None and unk_id in ids):
-            return Diagnostic("PD452", f'the tokenizer cannot write "{part}"', help="choose another label word")
+            return Diagnostic(
+                "PD452", f'the tokenizer cannot write "{printable(part)}"', help="choose another label word"
+            )
         if count is not None and len(ids) != count:
             return Diagnostic(
                 "PD453",
-                f'"{part}" has {len(ids)} token{"s" if len(ids) > 1 else ""} and its mask has {count}',
+                f'"{printable(part)}" has {len(ids)} token{"s" if len(ids) > 1 else ""} and its mask has {count}',
                 help=f'write <"mask":{len(ids)}>, or a plain <"mask">, which takes words of any length',
             )
         parts.append(ids)
