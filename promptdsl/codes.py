@@ -720,6 +720,13 @@ _VERBALIZER = (
         "Reliability is measured on rows of probabilities that sum to 1 and the numbers of the true classes.",
         "Give what predict_proba returns.",
     ),
+    Code(
+        "PD465",
+        "calibration without anything to read",
+        "Calibration on an input without content reads what a causal LM says behind an empty field, and in this "
+        "template nothing else stands before the mask.",
+        'Begin the template with fixed text, or calibrate with "contextual" or "support".',
+    ),
     Code("PD464", "a number of bins that is none", "Bins are a whole number ≥ 1.", "Give one."),
 )
 

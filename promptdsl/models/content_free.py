@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.encoding.demos import Demonstration
-from promptdsl.encoding.encoder import RowTokens
+from promptdsl.encoding.encoder import RowTokens, default_layout, lay_out
 from promptdsl.encoding.slots import FieldSlot
+from promptdsl.errors import RowError, fail
 
-__all__ = ["INPUTS", "content_free"]
+__all__ = ["INPUTS", "content_free", "readable"]
 
 # What stands in the fields; None is the mask token (Zhao et al. 2021, section 5; Holtzman et al. 2021, section 3).
 INPUTS: Mapping[str, tuple[str | None, ...]] = {"content-free": ("N/A", "", None), "domain": ("",)}
@@ -23,6 +24,33 @@ def content_free(program: TokenProgram, fills: Sequence[str | None], demos: Sequ
     fields = [slot for slot in program.standing(bool(demos)) if isinstance(slot, FieldSlot)]
     rows: list[list[Sequence[int]]] = [[_field(program, slot, fill) for slot in fields] for fill in fills]
     return RowTokens(program, rows, [demos] * len(rows), [(0,) * len(program.slots)] * len(rows))
+
+
+def readable(program: TokenProgram, fills: Sequence[str | None]) -> tuple[str | None, ...]:
+    """Those of `fills` with which the template says anything to read a mask behind.
+
+    A causal LM reads at the position before the mask, and there is none where fields are empty, nothing else stands
+    before it, and the tokenizer begins texts with no special token.
+
+    Raises:
+        VerbalizerError: PD465 where none is left.
+    """
+    found: list[str | None] = []
+    for fill in fills:
+        try:
+            lay_out(content_free(program, [fill]), default_layout(program))
+        except RowError:
+            continue
+        found.append(fill)
+    if not found:
+        fail(
+            "PD465",
+            "an input without content has nothing before the mask, where a causal LM reads it",
+            source=program.template.source,
+            help='begin the template with fixed text, or calibrate with "contextual" or "support"',
+            origin="template",
+        )
+    return tuple(found)
 
 
 def _field(program: TokenProgram, slot: FieldSlot, fill: str | None) -> list[int]:

@@ -22,7 +22,7 @@ from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch, batches
-from promptdsl.models.content_free import INPUTS, content_free
+from promptdsl.models.content_free import INPUTS, content_free, readable
 from promptdsl.models.demonstrations import DemoStore, States
 from promptdsl.models.loading import as_language_model, torch_dtype
 from promptdsl.models.reading import MaskReader, first_states, states_at
@@ -318,7 +318,7 @@ class PromptModel(nn.Module):
         if step is None:
             return
         spec = CALIBRATIONS[str(step.value)]
-        seen = support if spec.inputs == "support" else self._content_free(INPUTS[spec.inputs])
+        seen = support if spec.inputs == "support" else self._content_free(readable(self.program, INPUTS[spec.inputs]))
         assert seen is not None
         with torch.no_grad():
             if spec.level == "words":
