@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from promptdsl.encoding.compiler import MaskSlot, TokenProgram
+from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.errors import fail
 from promptdsl.knowledge.related import Related
 from promptdsl.language.expansion import decide, replace_items
 from promptdsl.language.nodes import LabelledWords, Tag
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.backbone import Backbone
-from promptdsl.models.vocabulary import label_word_tokens
+from promptdsl.models.vocabulary import label_word_tokens, word_ids
 from promptdsl.verbalizers.neighbors import vocabulary_groups
 from promptdsl.verbalizers.refinement import duplicates
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer, bind_words
@@ -28,15 +28,10 @@ def bind_verbalizer(verbalizer: Verbalizer, program: TokenProgram, *, lenient: b
 
     `lenient` leaves out what the tokenizer cannot write also where a person wrote it; else that is an error.
     """
-    masks: Sequence[MaskSlot] = program.masks
-
-    def word_ids(text: str, number: int) -> list[int]:
-        mask = masks[number]
-        return program.text.encode([" " + text if mask.leading_space else text], at_start=mask.at_start)[0]
-
     mask_id = program.text.mask_id if program.family == "masked" else None
-    counts, unk = [m.count for m in masks], program.text.unk_id
-    return bind_words(verbalizer, counts, word_ids, mask_id=mask_id, unk_id=unk, lenient=lenient)
+    counts, unk = [m.count for m in program.masks], program.text.unk_id
+    ids = partial(word_ids, program)
+    return bind_words(verbalizer, counts, ids, mask_id=mask_id, unk_id=unk, lenient=lenient)
 
 
 def resolve(verbalizer: Verbalizer, program: TokenProgram, backbone: Backbone) -> BoundVerbalizer:

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.encoding.tokenizer import TextTokenizer
 
-__all__ = ["label_word_tokens"]
+__all__ = ["label_word_tokens", "word_ids"]
+
+
+def word_ids(program: TokenProgram, text: str, number: int) -> list[int]:
+    """The ids of a label word's text at mask tag `number`, with a leading space if the mask had one."""
+    mask = program.masks[number]
+    return program.text.encode([" " + text if mask.leading_space else text], at_start=mask.at_start)[0]
 
 
 def label_word_tokens(program: TokenProgram) -> NDArray[np.bool_]:

@@ -10,7 +10,18 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-__all__ = ["PLANNERS", "Fill", "Parts", "Plan", "Reading", "plan", "plan_causal", "plan_masked", "word_scores"]
+__all__ = [
+    "PLANNERS",
+    "Fill",
+    "Parts",
+    "Plan",
+    "Reading",
+    "group_scores",
+    "plan",
+    "plan_causal",
+    "plan_masked",
+    "word_scores",
+]
 
 Fill = tuple[tuple[int, ...], ...]  # the ids at each mask tag, in one forward pass
 Parts = tuple[tuple[int, ...], ...]  # the ids of a word at each mask tag
@@ -180,6 +191,35 @@ def word_scores(plan: Plan, words: int, read: Tensor) -> Tensor:
     return terms.new_zeros(len(read), words).index_add(
         1, torch.tensor(owners, dtype=torch.long, device=read.device), terms
     )
+
+
+def group_scores(
+    read: Tensor, tokens: Tensor, weights: Tensor, groups: Tensor, *, columns: int, reduce: str = "sum"
+) -> Tensor:
+    """Scores of words that are others in every row: `word_scores` for a plan of each row's own.
+
+    Args:
+        read: (terms,) log-probabilities of tokens, rows one after the other.
+        tokens: (terms,) the group of each.
+        weights: (terms,) what each is multiplied with.
+        groups: (groups, 2) the word of each group, counted through the rows, and +1 or −1, which it is added with.
+        columns: words of a row.
+        reduce: "sum" or "max" within a group.
+
+    Returns:
+        (rows, columns); −inf for a word without a group. The last row must have one.
+    """
+    owner, sign = groups.unbind(1)
+    terms = read * weights
+    none = terms.new_zeros(len(groups))
+    if reduce == "max":
+        reduced = none.scatter_reduce(0, tokens, terms, "amax", include_self=False)
+    else:
+        reduced = none.index_add(0, tokens, terms)
+    rows = int(owner.max()) // columns + 1
+    scores = terms.new_zeros(rows * columns).index_add(0, owner, reduced * sign)
+    absent = torch.ones_like(scores, dtype=torch.bool).index_fill(0, owner, False)
+    return scores.masked_fill(absent, float("-inf")).reshape(rows, columns)
 
 
 def _ones(tokens: int) -> Sequence[float]:

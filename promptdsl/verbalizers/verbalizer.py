@@ -168,9 +168,10 @@ def word_parts(text: str, counts: Sequence[int | None], word_ids: WordIds, unk_i
     """The ids of a word at each mask tag, or why it has none: PD451, PD452 or PD453."""
     texts = [text] if len(counts) == 1 else text.split(" + ")
     if len(texts) != len(counts):
+        have = f'"{printable(text)}" has {len(texts)} part{"s" if len(texts) > 1 else ""}'
         return Diagnostic(
             "PD451",
-            f'"{printable(text)}" has {len(texts)} part{"s" if len(texts) > 1 else ""} and the template {len(counts)} masks',
+            f"{have} and the template {len(counts)} masks",
             help="give one part for each mask, joined by ` + `: " + " + ".join(["word"] * min(len(counts), 5)),
         )
     parts: list[tuple[int, ...]] = []
