@@ -16,9 +16,12 @@ from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch
 from promptdsl.models.label_tree import LabelTree, tree_scores, tree_supported
 from promptdsl.verbalizers.head import Observations
+from promptdsl.verbalizers.multi_token import group_scores
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer
 
 __all__ = ["MaskReader", "first_states", "states_at"]
+
+LOGITS = 2**25  # the most logits that are held at once where rows have label words of their own
 
 
 class MaskReader(nn.Module):
@@ -42,7 +45,7 @@ class MaskReader(nn.Module):
         self.bound = bound
         self.tree = _tree(backbone, bound, program)
         self.layouts = (Layout(((),)),) if self.tree else tuple(Layout(fill) for fill in bound.fills)
-        self.room = max(sum(map(len, fill)) for fill in bound.fills)
+        self.room = max((sum(map(len, fill)) for fill in bound.fills), default=0)
         fill = bound.state_fill
         alone = fill is None or program.family == "causal"
         # Mask states of one row: one for each mask position; on a causal LM the one before the first mask.
@@ -79,9 +82,15 @@ class MaskReader(nn.Module):
         reads: Tensor,
         token_type_ids: Tensor | None = None,
         *,
+        word_tokens: Tensor | None = None,
+        word_weights: Tensor | None = None,
+        word_groups: Tensor | None = None,
         normalised: bool = False,
     ) -> Observations:
         """What there is to see in a batch as `PromptModel.forward` has it; `normalised` asks for log-probabilities."""
+        if word_tokens is not None and word_weights is not None and word_groups is not None:
+            states = self.backbone.states(input_ids, attention_mask, token_type_ids)
+            return self._of_rows(states, reads, word_tokens, word_weights, word_groups)
         picked = self.picked(input_ids, attention_mask, reads, token_type_ids) if self._needs_states else None
         if self.tree is not None:
             packed = self.backbone.once("tree", tree_supported)
@@ -92,6 +101,27 @@ class MaskReader(nn.Module):
         none = terms.new_zeros(len(terms), 0)
         rest = (none, none, none.sum(1)) if picked is None else self._at_rest(picked)
         return Observations(self.bound.word_scores(terms), *rest)
+
+    def _of_rows(self, states: Tensor, reads: Tensor, tokens: Tensor, weights: Tensor, groups: Tensor) -> Observations:
+        """What there is to see where each row has label words of its own; `tokens` … as `Terms` has them."""
+        line, number, token, group = tokens.unbind(1)
+        length = states.shape[1]
+        places, place = torch.unique(line * length + reads[line, number], return_inverse=True)
+        read = self._log_proba(states.flatten(0, 1)[places], place, token)
+        reduce = self.bound.plan.reduce
+        scores = group_scores(read, group, weights, groups, columns=len(self.bound.owners), reduce=reduce)
+        none = scores.new_zeros(len(scores), 0)
+        return Observations(scores, none, none, none.sum(1))
+
+    def _log_proba(self, states: Tensor, place: Tensor, token: Tensor) -> Tensor:
+        """log p(token) at one of some states: (places, hidden), (terms,), (terms,) → (terms,)."""
+        at_once = max(1, LOGITS // self.backbone.vocab_size)
+        found = states.new_zeros(len(token), dtype=torch.float32)
+        for start in range(0, len(states), at_once):
+            log_p = self.backbone.logits(states[start : start + at_once]).float().log_softmax(-1)
+            here = ((place >= start) & (place < start + at_once)).nonzero()[:, 0]
+            found = found.index_put((here,), log_p[place[here] - start, token[here]])
+        return found
 
     @property
     def _needs_states(self) -> bool:
@@ -106,7 +136,8 @@ class MaskReader(nn.Module):
 
     def nothing(self) -> Observations:
         """The observations of no rows."""
-        empty = torch.zeros(0, len(self.bound.words), device=self.backbone.device)
+        columns = len(self.bound.words) + len(self.bound.from_rows)
+        empty = torch.zeros(0, columns, device=self.backbone.device)
         return Observations(empty, empty[:, :0], empty[:, :0], empty.sum(1))
 
     @property
