@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from promptdsl.models.loading import LanguageModel, load
     from promptdsl.models.prompt_model import PromptModel
     from promptdsl.models.show import show
+    from promptdsl.verbalizers.reliability import expected_calibration_error, reliability_bins
 
 __version__ = "0.1.0"
 
@@ -29,7 +30,9 @@ _HOMES = {
     "Verbalizer": "promptdsl.language.verbalizer",
     "bind": "promptdsl.encoding",
     "encode": "promptdsl.encoding",
+    "expected_calibration_error": "promptdsl.verbalizers.reliability",
     "load": "promptdsl.models.loading",
+    "reliability_bins": "promptdsl.verbalizers.reliability",
     "show": "promptdsl.models.show",
 }
 
@@ -43,7 +46,9 @@ __all__ = [
     "Verbalizer",
     "bind",
     "encode",
+    "expected_calibration_error",
     "load",
+    "reliability_bins",
     "show",
 ]
 

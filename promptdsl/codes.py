@@ -956,6 +956,7 @@ _FILES = (
     Code("PD816", "a file that is not Parquet", "pyarrow cannot read it.", "Write the file again."),
     Code("PD817", "predictions that cannot be written", "The system refused.", "Check the folder."),
     Code("PD818", "a label that does not fit", "A row has no label, or one without a class.", "Correct the row."),
+    Code("PD820", "a picture without matplotlib", "Pictures take matplotlib.", 'pip install "promptdsl[plots]"'),
     Code("PD819", "no rows", "There is nothing to fit or to evaluate on.", "Give labelled rows."),
 )
 
