@@ -27,6 +27,7 @@ from promptdsl.models.demonstrations import DemoStore, States
 from promptdsl.models.loading import as_language_model, torch_dtype
 from promptdsl.models.reading import MaskReader, first_states, states_at
 from promptdsl.models.resolving import resolve
+from promptdsl.models.row_words import against_domain, row_passes, row_words
 from promptdsl.models.top_words import top_words
 from promptdsl.models.unfitted import refuse_unfitted, unfitted
 from promptdsl.verbalizers.head import Observations, VerbalizerHead
@@ -132,6 +133,9 @@ class PromptModel(nn.Module):
         reads: Tensor,
         token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
+        word_tokens: Tensor | None = None,
+        word_weights: Tensor | None = None,
+        word_groups: Tensor | None = None,
     ) -> PromptOutput:
         """Class log-probabilities of a batch.
 
@@ -140,8 +144,10 @@ class PromptModel(nn.Module):
             reads: (batch · layouts, reads) positions to read, as `PromptBatch` has them.
             labels: (batch,) class numbers, or (batch, classes) of 0 and 1 for `multi_label`; with them the output has
                 a loss.
+            word_tokens, word_weights, word_groups: where rows have label words of their own, what `Terms` has.
         """
-        seen = self.observe_batch(input_ids, attention_mask, reads, token_type_ids)
+        own = word_tokens, word_weights, word_groups
+        seen = self.observe_batch(input_ids, attention_mask, reads, token_type_ids, *own)
         logits = self.head(seen)
         loss = None if labels is None else class_loss(logits, labels, self.multi_label)
         return PromptOutput(loss=loss, logits=logits, word_scores=self.head.word_scores(seen))
@@ -152,6 +158,9 @@ class PromptModel(nn.Module):
         attention_mask: Tensor,
         reads: Tensor,
         token_type_ids: Tensor | None = None,
+        word_tokens: Tensor | None = None,
+        word_weights: Tensor | None = None,
+        word_groups: Tensor | None = None,
         *,
         normalised: bool = False,
     ) -> Observations:
@@ -159,7 +168,8 @@ class PromptModel(nn.Module):
 
         `normalised` asks for log-probabilities also where logits would do.
         """
-        seen: Observations = self.reader(input_ids, attention_mask, reads, token_type_ids, normalised=normalised)
+        places, own = (input_ids, attention_mask, reads, token_type_ids), (word_tokens, word_weights, word_groups)
+        seen: Observations = self.reader(*places, *own, normalised=normalised)
         return seen
 
     def observe(
@@ -220,7 +230,7 @@ class PromptModel(nn.Module):
         alone: bool = False,
         at_rest: bool = False,
         states: States | None = None,
-    ) -> list[list[Encoding]]:
+    ) -> Sequence[Sequence[Encoding]]:
         """For each row, its encodings, one for each forward pass that the label words need.
 
         Args:
@@ -232,9 +242,13 @@ class PromptModel(nn.Module):
             states: (rows, hidden) what `mask_states` says, where it is known.
         """
         data = as_rows(rows)
-        demos, room = None if alone else self._examples(data, draw, own, states), self.reader.room
+        demos = None if alone else self._examples(data, draw, own, states)
+        words = row_words(self.verbalizer, self.program, data) if self.verbalizer.from_rows else None
+        room = self.reader.room if words is None else [w.room for w in words]
         tokens = tokenize(self.program, data, max_length=self.max_length, at_masks=room, demos=demos)
-        return [[e] for e in lay_out(tokens, default_layout(self.program))] if at_rest else self.lay_out(tokens)
+        if at_rest:
+            return [[e] for e in lay_out(tokens, default_layout(self.program))]
+        return self.lay_out(tokens) if words is None else row_passes(self.verbalizer, tokens, words)
 
     def _examples(
         self, rows: Rows, draw: int, own: Sequence[int | None] | None, states: States | None = None
@@ -315,11 +329,12 @@ class PromptModel(nn.Module):
             support: what was observed on given rows; content-free inputs are observed here where they are asked for.
         """
         step = next((s for s in self.verbalizer.verbalizer.steps if s.kind == "calibrate"), None)
-        if step is None:
+        if step is None or against_domain(self.verbalizer):
             return
         spec = CALIBRATIONS[str(step.value)]
         seen = support if spec.inputs == "support" else self._content_free(readable(self.program, INPUTS[spec.inputs]))
         assert seen is not None
+        seen = _with_all_words(seen)
         with torch.no_grad():
             if spec.level == "words":
                 self.head.prior.copy_(spec.prior(self.head.word_scores(seen)))
@@ -413,6 +428,11 @@ class PromptModel(nn.Module):
 
 def _starts(word: BoundWord) -> tuple[int, ...]:
     return tuple(token for part in word.parts for token in part)
+
+
+def _with_all_words(seen: Observations) -> Observations:
+    """Without the rows that lack a choice: they do not say how likely the classes are beside each other."""
+    return seen[(~seen.words.isneginf().any(1)).nonzero()[:, 0]]
 
 
 def _check_slots(program: TokenProgram) -> None:

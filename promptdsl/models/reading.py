@@ -81,10 +81,10 @@ class MaskReader(nn.Module):
         attention_mask: Tensor,
         reads: Tensor,
         token_type_ids: Tensor | None = None,
-        *,
         word_tokens: Tensor | None = None,
         word_weights: Tensor | None = None,
         word_groups: Tensor | None = None,
+        *,
         normalised: bool = False,
     ) -> Observations:
         """What there is to see in a batch as `PromptModel.forward` has it; `normalised` asks for log-probabilities."""

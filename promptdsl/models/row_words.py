@@ -104,7 +104,9 @@ def _column(program: TokenProgram, tag: Tag, rows: Rows, known: dict[str, Parts 
 
 
 def against_domain(bound: BoundVerbalizer) -> bool:
-    """Whether each row's words are scored against the same row without its text (`"calibrate":"pmi"`)."""
+    """Whether words of rows are scored against the same row without its text (`"calibrate":"pmi"`)."""
+    if not bound.from_rows:
+        return False
     steps = (step for step in bound.verbalizer.steps if step.kind == "calibrate")
     return any(CALIBRATIONS[str(step.value)].inputs == "domain" for step in steps)
 
