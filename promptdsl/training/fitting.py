@@ -25,7 +25,7 @@ from promptdsl.training.refining import refined, weigh
 from promptdsl.verbalizers.calibration import fit_class_bias, fit_scale_and_bias
 from promptdsl.verbalizers.head import Observations
 from promptdsl.verbalizers.learning import learn
-from promptdsl.verbalizers.numbers import check_finite
+from promptdsl.verbalizers.numbers import check_numbers
 from promptdsl.verbalizers.prototypes import fitted_spread
 from promptdsl.verbalizers.search import search_words
 
@@ -79,10 +79,9 @@ def fit_verbalizer(
 
 
 def _check_numbers(seen: Observations) -> None:
-    """Raise VerbalizerError PD460 where the language model gave NaN or infinity."""
-    for values, name in ((seen.words, "scores of label words"), (seen.states, "mask states")):
-        if values.shape[1]:
-            check_finite(values, name)
+    """Raise VerbalizerError PD460 where the language model gave no number; a word that a row has not is −inf."""
+    check_numbers(seen.words.cpu().numpy(), "scores of label words")
+    check_numbers(seen.states.cpu().numpy(), "mask states")
 
 
 def take_over(model: PromptModel, found: PromptModel) -> PromptModel:
@@ -113,8 +112,20 @@ def _fit_abstract(model: PromptModel, seen: Observations, labels: Tensor, seed: 
     rows, numbers = _of_each_label(labels)
     for source in head.abstract:
         source.fit(seen.states[rows], numbers, seed)
+    _balance_words(model, seen, labels)
     with torch.no_grad():
         head.spreads.copy_(torch.tensor([fitted_spread(s) for s in head.source_scores(seen)]))
+
+
+def _balance_words(model: PromptModel, seen: Observations, labels: Tensor) -> None:
+    """A class bias for the words beside abstract label words, as words alone get one; of several labels none."""
+    head = model.head
+    if not len(head.owner) or labels.ndim > 1 or model.demos is not None:
+        return
+    with torch.no_grad():
+        scores = head.word_log_proba(head.word_scores(seen)).cpu().numpy()
+        bias = fit_class_bias(scores, labels.cpu().numpy())
+        head.class_prior.sub_(torch.from_numpy(bias).to(head.class_prior))
 
 
 def _of_each_label(labels: Tensor) -> tuple[Tensor, Tensor]:
