@@ -9,13 +9,14 @@ from typing import Any
 
 from promptdsl.encoding.compiler import TokenProgram, bind
 from promptdsl.encoding.encoder import Encoding, default_layout, lay_out, tokenize
-from promptdsl.encoding.rows import as_rows
+from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.loading import LanguageModel, as_language_model
 from promptdsl.models.prompt_model import length_limit
 from promptdsl.models.resolving import bind_verbalizer
+from promptdsl.models.row_words import row_words
 from promptdsl.models.show_text import encoding_text, piece_names, program_text, unread, words_text
 from promptdsl.models.top_words import top_words
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer
@@ -69,9 +70,13 @@ class Shown:
         data |= {"model": self.model, "family": program.family, "pieces": names, "max_length": self.max_length}
         data |= {"prefix": program.prefix, "soft": program.soft, "unread": unread(program)}
         if self.verbalizer is not None:
-            words = [
+            words: list[dict[str, Any]] = [
                 {"text": w.text, "label": self.verbalizer.labels[w.label], "ids": w.parts}
                 for w in self.verbalizer.words
+            ]
+            words += [
+                {"text": str(tag), "label": self.verbalizer.labels[n], "column": tag.value}
+                for n, tag in self.verbalizer.from_rows
             ]
             data["label_words"] = words
         data["rows"] = [_row_data(e) for e in self.encodings]
@@ -130,12 +135,19 @@ def show(
     limit = length_limit(max_length, program.text.length_limit if lm is None else lm.max_positions)
     bound = None if words is None else _bound(words, program)
     data = as_rows([] if rows is None else rows)
-    free = None if bound is None else max(sum(map(len, fill)) for fill in bound.fills)
+    free = None if bound is None else _room(bound, program, data)
     tokens = tokenize(program, data, max_length=limit, at_masks=free)
     encodings = tuple(lay_out(tokens, default_layout(program)))
     best = () if lm is None or not encodings else _top(lm, program, data, limit)
     name = type(model).__name__ if lm is None else lm.name
     return Shown(parsed, name, program, encodings, limit, bound, best)
+
+
+def _room(bound: BoundVerbalizer, program: TokenProgram, rows: Rows) -> int | list[int]:
+    """Tokens at the masks, of all rows or, where they have label words of their own, of each."""
+    if bound.from_rows:
+        return [words.room for words in row_words(bound, program, rows)]
+    return max(sum(map(len, fill)) for fill in bound.fills)
 
 
 def _is_tokenizer(model: Any) -> bool:

@@ -97,9 +97,13 @@ def _examples(slot: DemosSlot) -> str:
 def words_text(bound: BoundVerbalizer, program: TokenProgram) -> str:
     """The label words as tokens, class by class, and what stands at the masks in each forward pass."""
     words, passes = len(bound.words), len(bound.fills)
-    lines = [f"{words} label word{'s' * (words > 1)}, {passes} forward pass{'es' if passes > 1 else ''} a row"]
+    own = len(bound.from_rows)
+    lines = [f"{words} label word{'s' * (words != 1)}, {passes} forward pass{'es' if passes > 1 else ''} a row"]
+    if own:
+        lines = [f"{f'{words} written, ' if words else ''}{own} label word{'s' * (own > 1)} from each row"]
     for number, label in enumerate(bound.labels):
         lines.append(f"  {printable(label, PIECE)}")
+        lines += [f"    the row's {scalar(tag.value)}" for label, tag in bound.from_rows if label == number]
         for word in (w for w in bound.words if w.label == number):
             parts = " + ".join(_tokens(program, part) for part in word.parts)
             lines.append(f"    {printable(word.text, PIECE)}: {parts}")

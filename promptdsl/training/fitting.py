@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from promptdsl.encoding.demos import demonstrations, fair_share, first_words
+from promptdsl.encoding.demos import demonstrations, fair_share
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.knowledge.related import Related
@@ -21,6 +21,7 @@ from promptdsl.models.demonstrations import DemoStore
 from promptdsl.models.prompt_model import PromptModel
 from promptdsl.models.unfitted import NEEDS_LABELS
 from promptdsl.models.vocabulary import label_word_tokens
+from promptdsl.training.choices import require_choices, solutions
 from promptdsl.training.refining import refined, weigh
 from promptdsl.verbalizers.calibration import fit_class_bias, fit_scale_and_bias
 from promptdsl.verbalizers.head import Observations
@@ -59,10 +60,12 @@ def fit_verbalizer(
 
     Raises:
         TrainingError: PD714 where labels are needed and not given, PD707 for a class without rows.
+        RowError: PD611 for a row that lacks the choice that it is labelled with.
     """
     data = as_rows(rows)
     given = None if support is None else as_rows(support)
     _require(model, data, labels)
+    require_choices(model, data, labels)
     found = _found(model.rebound(model.verbalizer.verbalizer), data, labels, batch_size)
     if labels is not None:
         found.demos = _demonstrations(found, data, labels, seed, batch_size)
@@ -162,10 +165,10 @@ def _demonstrations(model: PromptModel, rows: Rows, labels: Tensor, seed: int, b
     program = model.program
     if program.demos is None:
         return None
-    words = first_words(model.labels, [(w.label, w.parts) for w in model.verbalizer.words])
     numbers = labels.tolist()
     share = fair_share(program, model.max_length)
-    made = demonstrations(program, rows, [model.labels[n] for n in numbers], [words[n] for n in numbers], share=share)
+    words = solutions(model, rows, numbers)
+    made = demonstrations(program, rows, [model.labels[n] for n in numbers], words, share=share)
     states = model.mask_states(rows, batch_size=batch_size) if program.demos.piece["select"] == "nearest" else None
     return DemoStore.of(program, made, seed=seed, states=states)
 

@@ -20,6 +20,7 @@ from promptdsl.encoding.rows import as_rows
 from promptdsl.errors import fail
 from promptdsl.models.batching import collate
 from promptdsl.models.prompt_model import PromptModel
+from promptdsl.training.choices import require_choices
 
 __all__ = ["TrainingSettings", "train"]
 
@@ -91,12 +92,14 @@ def train(model: PromptModel, rows: Any, labels: Tensor | Sequence[int], setting
 
     Raises:
         TrainingError: PD703 if the loss is not a number, PD704 if nothing of the model can be trained.
+        RowError: PD611 for a row that lacks the choice that it is labelled with.
     """
     from transformers import Trainer
 
     if not any(p.requires_grad for p in model.parameters()):
         fail("PD704", "nothing of this model can be trained", help='build it with tune="full"', origin="tune")
     data = as_rows(rows)
+    require_choices(model, data, torch.as_tensor(labels))
     own = None if model.demos is None else range(len(data))
     examples = _Examples(model.encode(data, own=own), torch.as_tensor(labels))
     pad_id = model.program.text.pad_id

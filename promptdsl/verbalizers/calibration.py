@@ -10,6 +10,7 @@ from scipy.special import expit, log_softmax
 __all__ = ["add_bias", "fit_class_bias", "fit_scale_and_bias"]
 
 PRIOR_PRECISION = 0.01  # of the Gaussian prior on each bias: weak, it only keeps separable data from running away
+IMPOSSIBLE = -1e6  # log-odds of what cannot be, still finite: 0 · ∞ is no number
 SCALE_PRECISION = 0.1  # of the one on the logarithm of the scale, likewise
 
 
@@ -52,13 +53,14 @@ def fit_scale_and_bias(log_odds: ArrayLike, labels: ArrayLike) -> tuple[float, N
     for each class, did worse on the development set.)
 
     Args:
-        log_odds: (rows, classes) log-odds of each class by itself.
+        log_odds: (rows, classes) log-odds of each class by itself; −inf for a class that a row has not.
         labels: (rows, classes) of 0 and 1.
 
     Returns:
         log a, and (classes,) biases. A class that no row has gets a low bias: it is taken to be rare.
     """
-    odds, wanted = np.asarray(log_odds, np.float64), np.asarray(labels, np.float64)
+    odds = np.maximum(np.asarray(log_odds, np.float64), IMPOSSIBLE)
+    wanted = np.asarray(labels, np.float64)
 
     def loss(v: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         scaled = np.exp(v[0]) * odds
