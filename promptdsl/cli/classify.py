@@ -1,9 +1,10 @@
-"""What `predict` and `evaluate` share: a classifier from options, fitted on a file's rows, scoring another file's."""
+"""What `predict`, `evaluate` and `audit` share: a classifier from options, fitted on one file, scoring another."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,14 @@ from promptdsl.classifier import PromptClassifier
 from promptdsl.cli.files import Table, lines_named, read_table
 from promptdsl.cli.options import template_of, verbalizer_of
 from promptdsl.cli.progress import progress
-from promptdsl.encoding.rows import ABSENT, Rows
-from promptdsl.errors import fail, printable
+from promptdsl.encoding.rows import ABSENT, Rows, column_texts
+from promptdsl.errors import Diagnostic, TrainingError, fail, printable
+from promptdsl.language.audit import Audit
 from promptdsl.training.few_shot import few_shot_indices
 
-__all__ = ["Request", "fitted", "labels_of", "log_probabilities"]
+__all__ = ["Request", "audit_of", "fitted", "labels_of", "log_probabilities"]
 
+ROWS_MISSING = ("PD713", "PD714")  # rows, or labels, that are needed and were not given
 CHUNK = 256  # rows between two steps of the progress bar
 
 
@@ -30,6 +33,7 @@ class Request:
     model: str
     train: str | None = None
     shots: int | None = None
+    support: str | None = None
     seed: int = 0
     label_column: str = "label"
     text_columns: tuple[str, ...] = ()
@@ -47,9 +51,45 @@ class Request:
                      help="name the text's column: --text-column NAME", origin="file")  # fmt: skip
         return table
 
+    def support_rows(self) -> Rows | None:
+        """The rows of --support, whose texts can be read."""
+        if self.support is None:
+            return None
+        table = self.table(self.support)
+        if not len(table.rows):
+            fail("PD819", f"{table.name} has no rows to refine or calibrate on", origin="file",
+                 help="leave --support out, or give rows")  # fmt: skip
+        with lines_named(table):
+            for tag in template_of(self.template).tags:
+                if tag.kind in ("placeholder", "meta"):
+                    column_texts(table.rows, tag)
+        return table.rows
+
+
+@contextmanager
+def _options_named() -> Iterator[None]:
+    """Errors about rows and labels that were not given say which options give them."""
+    try:
+        yield
+    except TrainingError as error:
+        if error.code not in ROWS_MISSING:
+            raise
+        raise TrainingError(*(replace(d, help=_option_for(d)) for d in error.diagnostics)) from None
+
+
+def _option_for(missing: Diagnostic) -> str:
+    if missing.code == "PD713" and "unlabelled" in missing.help:
+        return "give rows, labels not needed: --support FILE"
+    return "give labelled rows: --train FILE"
+
 
 def fitted(request: Request) -> PromptClassifier:
     """The classifier that the options describe, fitted if there are rows to fit on."""
+    with _options_named():
+        return _fitted(request, request.support_rows())
+
+
+def _fitted(request: Request, support: Rows | None) -> PromptClassifier:
     classifier = PromptClassifier(
         template_of(request.template),
         verbalizer_of(request.verbalizer),
@@ -59,7 +99,7 @@ def fitted(request: Request) -> PromptClassifier:
         random_state=request.seed,
     )
     if request.train is None:
-        return classifier
+        return classifier if support is None else classifier.fit(support)
     table = request.table(request.train)
     labels = labels_of(table, request.label_column, classifier.classes_.tolist())
     if not labels:
@@ -71,11 +111,19 @@ def fitted(request: Request) -> PromptClassifier:
     )
     if len(chosen) == len(labels):
         with lines_named(table):
-            return classifier.fit(table.rows, labels)
+            return classifier.fit(table.rows, labels, support=support)
     rows = Rows({name: [values[i] for i in chosen] for name, values in table.rows.columns.items()}, len(chosen))
     lines = tuple(table.lines[i] for i in chosen) if table.lines else ()
     with lines_named(Table(table.name, rows, lines)):
-        return classifier.fit(rows, [labels[i] for i in chosen])
+        return classifier.fit(rows, [labels[i] for i in chosen], support=support)
+
+
+def audit_of(request: Request) -> Audit:
+    """The audit of the verbalizer, fitted. Raises TrainingError PD713 where it needs rows."""
+    classifier = fitted(request)
+    with _options_named():
+        classifier.predict_log_proba([])  # no rows, but all that predicting needs
+    return classifier.verbalizer_.audit()
 
 
 def labels_of(table: Table, column: str, known: Sequence[str]) -> list[str]:
@@ -96,7 +144,7 @@ def log_probabilities(classifier: PromptClassifier, table: Table) -> NDArray[np.
     """Class log-probabilities of a table's rows, (rows, classes), with a progress bar."""
     rows = table.rows
     parts = [np.zeros((0, len(classifier.classes_)))]
-    with lines_named(table), progress(table.name, len(rows)) as advance:
+    with _options_named(), lines_named(table), progress(table.name, len(rows)) as advance:
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
             parts.append(classifier.predict_log_proba(part))

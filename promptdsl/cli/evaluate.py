@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +19,7 @@ from promptdsl.cli.options import (
     Model,
     Seed,
     Shots,
+    Support,
     TemplateText,
     TextColumns,
     Train,
@@ -27,6 +29,11 @@ from promptdsl.cli.terminal import write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from promptdsl.verbalizers.reliability import Reliability
 
 __all__ = ["command", "report"]
 
@@ -38,17 +45,22 @@ def command(
     model: Model = "pocket-mlm",
     train: Train = None,
     shots: Shots = None,
+    support: Support = None,
     seed: Seed = 0,
     label_column: LabelColumn = "label",
     text_column: TextColumns = None,
     max_length: MaxLength = None,
     batch_size: BatchSize = 64,
     file_format: Format = None,
+    calibration: Annotated[
+        bool, typer.Option("--calibration", help="Also how far the probabilities can be believed.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare the predictions for a labelled file with its labels: accuracy, macro-F1, confusion table.
 
-    Macro-F1 is the plain mean over the labels that occur in the file or among the predictions.
+    Macro-F1 is the plain mean over the labels that occur in the file or among the predictions. --calibration shows how
+    often predictions of each confidence are right, and the expected calibration error.
 
     \b
     promptdsl evaluate --template '<"placeholder":"text_a"> It was <"mask">.' \\
@@ -60,20 +72,37 @@ def command(
     from promptdsl.errors import fail
 
     columns = tuple(text_column or ())
-    request = Request(template, verbalizer, model, train, shots, seed, label_column, columns, max_length, batch_size)
+    request = Request(
+        template, verbalizer, model, train, shots, support, seed, label_column, columns, max_length, batch_size
+    )
     table = request.table(data, file_format)
     classifier = fitted(request)
     classes = classifier.classes_.tolist()
     wanted = labels_of(table, label_column, classes)
     if not wanted:
         fail("PD819", f"{table.name} has no rows to evaluate on", help="give labelled rows", origin="file")
-    best = log_probabilities(classifier, table).argmax(axis=1)
-    found = report(wanted, [classes[i] for i in best.tolist()], classes)
+    scores = log_probabilities(classifier, table)
+    found = report(wanted, [classes[i] for i in scores.argmax(axis=1).tolist()], classes)
+    diagram = _reliability(scores, [classes.index(label) for label in wanted]) if calibration else None
     if as_json:
         shown = {"model": model, "train": train, "shots": shots, "seed": seed if shots else None, **found}
+        if diagram is not None:
+            bins = [asdict(b) for b in diagram.bins if b.count]
+            shown["calibration"] = {"expected_error": diagram.error, "bins": bins}
         write(json.dumps(shown, ensure_ascii=False))
     else:
         _print(found)
+        if diagram is not None:
+            write(f"\n{diagram}")
+
+
+def _reliability(scores: NDArray[np.float64], numbers: Sequence[int]) -> Reliability:
+    """Confidence and accuracy of class log-probabilities, (rows, classes), against class numbers."""
+    import numpy as np
+
+    from promptdsl.verbalizers.reliability import reliability_bins
+
+    return reliability_bins(np.exp(scores), numbers)
 
 
 def report(wanted: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:

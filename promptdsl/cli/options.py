@@ -1,4 +1,4 @@
-"""The options that `show`, `predict` and `evaluate` have in common, and what is made of them."""
+"""The options that `show`, `predict`, `evaluate` and `audit` have in common, and what is made of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 
 __all__ = [
-    "BatchSize", "Data", "Format", "JsonFlag", "LabelColumn", "MaxLength", "Model", "Seed", "Shots", "TemplateText",
-    "TextColumns", "Train", "VerbalizerText", "template_of", "verbalizer_of",
+    "BatchSize", "Data", "Format", "JsonFlag", "LabelColumn", "MaxLength", "Model", "Seed", "Shots", "Support",
+    "TemplateText", "TextColumns", "Train", "VerbalizerText", "template_of", "verbalizer_of",
 ]  # fmt: skip
 
 TemplateText = Annotated[str, typer.Option("--template", metavar="TEXT|@FILE", help="The template.")]
@@ -34,6 +34,10 @@ Train = Annotated[
 ]
 Shots = Annotated[
     int | None, typer.Option("--shots", min=1, help="Fit on so many rows of each class, drawn from --train.")
+]
+Support = Annotated[
+    str | None,
+    typer.Option("--support", metavar="FILE", help="Rows, labels not needed, to refine and calibrate label words on."),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="The seed of that draw.")]
 MaxLength = Annotated[

@@ -19,6 +19,7 @@ from promptdsl.cli.options import (
     Model,
     Seed,
     Shots,
+    Support,
     TemplateText,
     TextColumns,
     Train,
@@ -47,6 +48,7 @@ def command(
     ] = None,
     train: Train = None,
     shots: Shots = None,
+    support: Support = None,
     seed: Seed = 0,
     label_column: LabelColumn = "label",
     text_column: TextColumns = None,
@@ -73,7 +75,9 @@ def command(
     if output is not None:
         check_output(output)
     columns = tuple(text_column or ())
-    request = Request(template, verbalizer, model, train, shots, seed, label_column, columns, max_length, batch_size)
+    request = Request(
+        template, verbalizer, model, train, shots, support, seed, label_column, columns, max_length, batch_size
+    )
     table = request.table(data, file_format)
     classifier = fitted(request)
     chances = np.exp(log_probabilities(classifier, table))
