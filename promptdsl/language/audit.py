@@ -111,8 +111,8 @@ def audit_of(classes: Iterable[LabelledWords], traces: Iterable[Trace]) -> Audit
             removed.setdefault(trace.label, []).append(trace)
     found: list[Trace] = []
     for words in classes:
-        shown = ((words.label, _shown(item)) for item in words.items)
-        found += (kept.get(key) or Trace(*key) for key in shown)
+        shown = (Trace(words.label, _shown(item), _origin(item)) for item in words.items)
+        found += (kept.get((trace.label, trace.word)) or trace for trace in shown)
         found += removed.get(words.label, ())
     return Audit(tuple(found))
 
@@ -120,6 +120,11 @@ def audit_of(classes: Iterable[LabelledWords], traces: Iterable[Trace]) -> Audit
 def _shown(item: Item) -> str:
     text = getattr(item, "text", None)
     return str(item) if text is None else str(text)
+
+
+def _origin(item: Item) -> str:
+    """A word of the row was written nowhere in the verbalizer."""
+    return "each row" if getattr(item, "kind", None) == "meta" else WRITTEN
 
 
 def _record(trace: Trace, steps: Iterable[str]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from scipy.special import expit, log_softmax
 __all__ = ["add_bias", "fit_class_bias", "fit_scale_and_bias"]
 
 PRIOR_PRECISION = 0.01  # of the Gaussian prior on each bias: weak, it only keeps separable data from running away
-IMPOSSIBLE = -1e6  # log-odds of what cannot be, still finite: 0 · ∞ is no number
 SCALE_PRECISION = 0.1  # of the one on the logarithm of the scale, likewise
+IMPOSSIBLE = -1e6  # log-odds of what cannot be, still finite: 0 · ∞ is no number
 
 
 def fit_class_bias(log_proba: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
