@@ -30,9 +30,11 @@ def printed(code: str) -> str:
 
 def kinds_table(name: str) -> str:
     """The kinds of one table of the schema as a Markdown table."""
-    rows = [
-        f"| `{k.example}` | {k.doc} | {', '.join(f'`{a}`' for a in k.attributes)} |" for k in TABLES[name].values()
-    ]
+    rows = []
+    for kind in TABLES[name].values():
+        choices = ": " + ", ".join(f"`{choice}`" for choice in kind.value.choices) if kind.value.choices else ""
+        attributes = ", ".join(f"`{attribute}`" for attribute in kind.attributes)
+        rows.append(f"| `{kind.example}` | {kind.doc}{choices} | {attributes} |")
     return "\n".join([f"<!-- {name} -->", "", "| tag | what it is | attributes |", "| --- | --- | --- |", *rows, ""])
 
 
