@@ -105,6 +105,7 @@ def _keep(step: Tag) -> int:
 
 def _frequency(seen: Statistics, step: Tag) -> tuple[Tensor, Tensor]:
     scores, kept = frequency(seen.scores.mean(0), seen.vocabulary, float(str(step["fraction"])))
+    kept[seen.anchors] = True  # which count among those that a class keeps
     return scores, at_least(kept, scores, seen.owner, _keep(step))
 
 
@@ -114,7 +115,9 @@ def _relevance(seen: Statistics, step: Tag) -> tuple[Tensor, Tensor]:
 
 def _agreement(seen: Statistics, step: Tag) -> tuple[Tensor, Tensor]:
     found = agreement(seen.scores, seen.owner, seen.anchors)
-    return found.margins, at_least(found.weights > 0, found.margins, seen.owner, _keep(step))
+    kept = found.weights > 0
+    kept[seen.anchors] = True
+    return found.margins, at_least(kept, found.margins, seen.owner, _keep(step))
 
 
 # Name in the `refine` step → (scores, which words are kept): a new one is one entry and one function.
