@@ -341,15 +341,20 @@ def measure(task: Task, lm: LanguageModel, data: Path, split: str) -> dict[str, 
 def main() -> None:
     """Measure, print, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="the folder of the labelled sets")
+    parser.add_argument("--read", type=Path, nargs="*", default=[], help="JSON of earlier runs, which come first")
     parser.add_argument("--model", default="pocket-mlm")
     parser.add_argument("--split", default="test", choices=("dev", "test"))
     parser.add_argument("--tasks", nargs="*", default=[task.name for task in TASKS])
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("verbalizers.md"))
     parser.add_argument("--json", type=Path, help="where the figures go as JSON")
     options = parser.parse_args()
-    lm = load(options.model)
-    results = [measure(t, lm, options.data, options.split) for t in TASKS if t.name in options.tasks]
+    results = [result for path in options.read for result in json.loads(path.read_text("utf-8"))]
+    if options.data:
+        lm = load(options.model)
+        results += [measure(t, lm, options.data, options.split) for t in TASKS if t.name in options.tasks]
+    place = {task.name: number for number, task in enumerate(TASKS)}
+    results.sort(key=lambda result: place[result["task"]])
     if options.json:
         options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
     text = page(results, options.model, options.split)
