@@ -661,7 +661,7 @@ _VERBALIZER = (
         "PD421",
         "what words that the row gives cannot have",
         "Words of a meta tag are others in every row: none can be searched or learnt for a class, refined, or "
-        "calibrated with a prior of its own.",
+        "calibrated or weighed with a number of its own.",
         'Remove one of the two; of the calibrations, "pmi" and "batch" go with such words.',
         '0: <"meta":"choice1">\n1: <"meta":"choice2">\n<"refine":["frequency"]>',
         '0: <"meta":"choice1">\n1: <"meta":"choice2">',

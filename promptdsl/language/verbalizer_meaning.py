@@ -13,7 +13,12 @@ __all__ = ["check_verbalizer"]
 # What all classes must say alike ("" is the tag's value): their numbers would not compare otherwise.
 _ALIKE = {"cluster": ("score",), "prototype": ("", "epochs", "learning_rate")}
 _MEANINGLESS_BESIDE_META = ("auto", "refine", "soft", "cluster", "prototype")
-_PRIORS_OF_WORDS = ("contextual", "support")  # one number a word, whatever the row
+# What gives a word one number, whatever the row → what to use where every row has other words.
+_OF_FIXED_WORDS = {
+    ("calibrate", "contextual"): 'use "pmi", which each row gives itself, or "batch", which is of the classes',
+    ("calibrate", "support"): 'use "pmi", which each row gives itself, or "batch", which is of the classes',
+    ("pool", "weighted"): 'use "mean", or "learned" for weights of the columns',
+}
 
 
 def check_verbalizer(classes: Sequence[LabelledWords], steps: Sequence[Tag], findings: Findings) -> None:
@@ -120,7 +125,7 @@ def _check_meta(classes: Sequence[LabelledWords], steps: Sequence[Tag], findings
         advice = f"remove it, or remove {meta}"
         findings.add("PD421", message, _place(odd.span), "the words are others in every row", advice)
     for step in steps:
-        if step.kind == "calibrate" and step.value in _PRIORS_OF_WORDS:
-            message = f"{quoted(str(step.value))} calibration in a verbalizer whose words come from the row"
-            advice = 'use "pmi", which each row gives itself, or "batch", which is of the classes'
-            findings.add("PD421", message, _place(step.value_span), "a word has no prior of its own here", advice)
+        advice = _OF_FIXED_WORDS.get((step.kind, str(step.value)), "")
+        if advice:
+            message = f"{step.kind} {quoted(str(step.value))} in a verbalizer whose words come from the row"
+            findings.add("PD421", message, _place(step.value_span), "the words are others in every row", advice)

@@ -249,7 +249,7 @@ def verbalizers(draw: st.DrawFn) -> tuple[tuple[LabelledWords, ...], tuple[Tag, 
     classes = (LabelledWords(x, (*draw(st.lists(items, min_size=1, max_size=3)), *vectors)) for x in labels)
     steps = draw(st.permutations(sorted(set(STEP_KINDS) - ({"refine"} if row else set()))))
     chosen = [draw(tags_of(STEP_KINDS[kind])) for kind in steps if draw(st.booleans())]
-    return tuple(classes), tuple(s for s in chosen if not (row and s.value in ("contextual", "support")))
+    return tuple(classes), tuple(s for s in chosen if not (row and s.value in ("contextual", "support", "weighted")))
 
 
 @SOME

@@ -242,6 +242,20 @@ def test_fit_learns_a_bias_for_each_class() -> None:
     assert fitted.head.bias[0] > fitted.head.bias[1]
 
 
+def test_fit_on_rows_with_several_right_choices_of_which_some_are_not_there() -> None:
+    rows = [*ROWS[:3], {**ROWS[3], "choice1": None}]
+    right = [["0"], ["0", "1"], [], ["1"]]
+    classifier = PromptClassifier(TEMPLATE, MAYBE, tiny("bert"), multi_label=True)
+    before = classifier.predict_log_proba(rows)
+    after = classifier.fit(rows, right).predict_log_proba(rows)
+    wanted = np.array([[1, 0], [1, 1], [0, 0], [0, 1]])
+
+    def loss(log_p: Any) -> float:
+        return float(-np.where(wanted == 1, log_p, np.log1p(-np.exp(log_p))).sum())
+
+    assert np.isneginf(after[3, 0]) and np.isfinite(loss(after)) and loss(after) < loss(before)
+
+
 def test_batch_calibration_takes_the_mean_of_rows_with_all_choices() -> None:
     rows = [*ROWS[:3], {**ROWS[3], "choice1": None}]
     plain = PromptModel(tiny("bert"), TEMPLATE, MAYBE).predict_log_proba(rows).astype(np.float64)
