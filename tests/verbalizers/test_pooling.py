@@ -62,6 +62,7 @@ def test_every_pool_against_a_loop(name: str) -> None:
             "max": own.max(1).values,
             "sum": own.logsumexp(1),
             "learned": (own * w).sum(1),
+            "weighted": (own * weights[owner == c]).sum(1),
         }[name]
         torch.testing.assert_close(found[:, c], wanted, rtol=1e-4, atol=1e-5)
 
@@ -78,6 +79,6 @@ def test_a_class_without_words_is_impossible_and_hurts_no_gradient(name: str) ->
     scores = SCORES.clone().requires_grad_()
     found = pool(name, scores, OWNER, 5, torch.zeros(6))
     assert found[:, 3:].tolist() == [[-math.inf] * 2] * 2
-    torch.testing.assert_close(found[:, :3], pool(name, SCORES, OWNER, 3))
+    torch.testing.assert_close(found[:, :3], pool(name, SCORES, OWNER, 3, torch.zeros(6)))
     found.softmax(-1)[:, 0].sum().backward()
     assert scores.grad is not None and bool(scores.grad.isfinite().all())
