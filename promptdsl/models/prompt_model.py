@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,20 +13,20 @@ from torch import Tensor, nn
 from transformers.utils.generic import ModelOutput
 
 from promptdsl.encoding.compiler import SoftSlot, TokenProgram, bind
-from promptdsl.encoding.demos import Demonstration, require_demos
-from promptdsl.encoding.encoder import Encoding, Layout, RowTokens, default_layout, lay_out, tokenize
+from promptdsl.encoding.encoder import Encoding, Layout
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.backbone import Backbone
-from promptdsl.models.batching import PromptBatch, batches
-from promptdsl.models.content_free import INPUTS, content_free, readable
-from promptdsl.models.demonstrations import DemoStore, States
+from promptdsl.models.batching import PromptBatch
+from promptdsl.models.content_free import INPUTS
+from promptdsl.models.demonstrations import DemoStore
+from promptdsl.models.inputs import TOKEN_BUDGET, PromptInputs
 from promptdsl.models.loading import as_language_model, torch_dtype
 from promptdsl.models.reading import MaskReader, first_states, states_at
 from promptdsl.models.resolving import resolve
-from promptdsl.models.row_words import against_domain, row_passes, row_words
+from promptdsl.models.row_words import against_domain
 from promptdsl.models.top_words import top_words
 from promptdsl.models.unfitted import refuse_unfitted, unfitted
 from promptdsl.verbalizers.head import Observations, VerbalizerHead
@@ -37,9 +36,6 @@ from promptdsl.verbalizers.priors import CALIBRATIONS
 from promptdsl.verbalizers.verbalizer import BoundWord
 
 __all__ = ["PromptModel", "PromptOutput", "length_limit"]
-
-WINDOW = 4096  # rows that are tokenised and sorted by length together
-TOKEN_BUDGET = 8192  # tokens of one batch, padding included
 
 
 @dataclass
@@ -74,7 +70,7 @@ class PromptModel(nn.Module):
         label_words: the verbalizer as it was written.
         verbalizer: what it was bound to; `verbalizer.verbalizer` has expanded label words in place of their tags.
         head: what can be fitted of a verbalizer: priors, weights, soft rows, prototypes, biases.
-        demos: the solved examples of a template with a demos tag, once rows were fitted.
+        inputs: rows → encodings and batches.
         unfitted: what of the two strings needs rows that it has not seen yet.
 
     Raises:
@@ -107,11 +103,12 @@ class PromptModel(nn.Module):
         self.backbone = backbone or Backbone(self.lm, trainable=trainable, device=device, dtype=torch_dtype(dtype))
         self.verbalizer = resolve(self.label_words, self.program, self.backbone)
         self.reader = MaskReader(self.backbone, self.verbalizer, self.program)
+        reader, limit = self.reader, self.max_length
+        self.inputs = PromptInputs(self.program, self.verbalizer, reader.layouts, reader.room, limit, self.mask_states)
         rows, bias = self.backbone.output_rows([_starts(w) for w in self.verbalizer.soft])
         cap = self.backbone.cap
         head = VerbalizerHead(self.verbalizer, rows, bias, multi_label=multi_label, cap=cap)
         self.head = head.to(self.backbone.device)
-        self.demos: DemoStore | None = None
         self.unfitted = unfitted(self.verbalizer, self.program)
         if not self.unfitted:
             self.calibrate()
@@ -221,80 +218,28 @@ class PromptModel(nn.Module):
             states = states_at(self.backbone.states(**tensors), reads[:, :1])
             yield batch.rows, self.backbone.logits(states[:, 0]).float().log_softmax(-1)
 
-    def encode(
-        self,
-        rows: Any,
-        *,
-        draw: int = 0,
-        own: Sequence[int | None] | None = None,
-        alone: bool = False,
-        at_rest: bool = False,
-        states: States | None = None,
-    ) -> Sequence[Sequence[Encoding]]:
-        """For each row, its encodings, one for each forward pass that the label words need.
+    @property
+    def demos(self) -> DemoStore | None:
+        """The solved examples of a template with a demos tag, once rows were fitted."""
+        return self.inputs.demos
 
-        Args:
-            rows: the data.
-            draw: which draw of solved examples, where the template has a demos tag.
-            own: for each row its number among the fitted rows, so that it is not an example of its own.
-            alone: leave the solved examples out.
-            at_rest: one encoding a row, without anything at the masks but mask tokens.
-            states: (rows, hidden) what `mask_states` says, where it is known.
-        """
-        data = as_rows(rows)
-        demos = None if alone else self._examples(data, draw, own, states)
-        words = row_words(self.verbalizer, self.program, data) if self.verbalizer.from_rows else None
-        room = self.reader.room if words is None else [w.room for w in words]
-        tokens = tokenize(self.program, data, max_length=self.max_length, at_masks=room, demos=demos)
-        if at_rest:
-            return [[e] for e in lay_out(tokens, default_layout(self.program))]
-        return self.lay_out(tokens) if words is None else row_passes(self.verbalizer, tokens, words)
+    @demos.setter
+    def demos(self, store: DemoStore | None) -> None:
+        self.inputs.demos = store
 
-    def _examples(
-        self, rows: Rows, draw: int, own: Sequence[int | None] | None, states: States | None = None
-    ) -> Sequence[Sequence[Demonstration]] | None:
-        if self.program.demos is None:
-            return None
-        require_demos(self.program, self.demos)
-        assert self.demos is not None
-        if states is None and self.demos.needs_states:
-            states = self.mask_states(rows)
-        return self.demos.pick(len(rows) if states is None else states, draw, exclude=own)
+    def encode(self, rows: Any, **options: Any) -> Sequence[Sequence[Encoding]]:
+        """For each row its encodings, one for each forward pass; see `PromptInputs.encode`."""
+        return self.inputs.encode(rows, **options)
+
+    def batches(self, rows: Any, *, batch_size: int = 64, **options: Any) -> Iterator[PromptBatch]:
+        """Padded batches of all rows; see `PromptInputs.batches`."""
+        return self.inputs.batches(rows, batch_size=batch_size, **options)
 
     def mask_states(self, rows: Any, *, batch_size: int = 64) -> NDArray[np.float32]:
         """(rows, hidden): the state at the first mask of rows by themselves, without solved examples."""
         data = as_rows(rows)
-        return first_states(
-            self.backbone, self.batches(data, batch_size=batch_size, alone=True, at_rest=True), len(data)
-        )
-
-    def lay_out(self, tokens: RowTokens) -> list[list[Encoding]]:
-        """For each row of tokens, its encodings, one for each forward pass."""
-        return [list(row) for row in zip(*(lay_out(tokens, layout) for layout in self.layouts), strict=True)]
-
-    def batches(
-        self,
-        rows: Any,
-        *,
-        batch_size: int = 64,
-        own: Sequence[int | None] | None = None,
-        states: States | None = None,
-        **options: Any,
-    ) -> Iterator[PromptBatch]:
-        """Padded batches of all rows, window by window, so that memory does not grow with the data; see `encode`."""
-        data = as_rows(rows)
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            fail("PD505", f"batch_size must be a whole number ≥ 1, not {batch_size!r}", origin="batch_size")
-        for start in range(0, len(data), WINDOW):
-            some = slice(start, start + WINDOW)
-            known = None if states is None else states[some]
-            encoded = self.encode(data[some], own=None if own is None else own[some], states=known, **options)
-            yield from self.batched(encoded, batch_size, start)
-
-    def batched(self, encoded: Sequence[Sequence[Encoding]], batch_size: int, offset: int = 0) -> Iterator[PromptBatch]:
-        """Padded batches of encodings."""
-        pad_id = self.program.text.pad_id
-        return batches(encoded, pad_id, batch_size=batch_size, token_budget=TOKEN_BUDGET, offset=offset)
+        given = self.batches(data, batch_size=batch_size, alone=True, at_rest=True)
+        return first_states(self.backbone, given, len(data))
 
     def predict_log_proba(self, rows: Any, *, batch_size: int = 64) -> NDArray[np.float32]:
         """Class log-probabilities of rows, in their order: (rows, classes), float32.
@@ -332,7 +277,7 @@ class PromptModel(nn.Module):
         if step is None or against_domain(self.verbalizer):
             return
         spec = CALIBRATIONS[str(step.value)]
-        seen = support if spec.inputs == "support" else self._content_free(readable(self.program, INPUTS[spec.inputs]))
+        seen = support if spec.inputs == "support" else self._content_free(INPUTS[spec.inputs])
         assert seen is not None
         seen = _with_all_words(seen)
         with torch.no_grad():
@@ -343,20 +288,9 @@ class PromptModel(nn.Module):
                 self.head.class_prior.copy_(spec.prior(self.head.word_log_proba(self.head.word_scores(seen))))
 
     def _content_free(self, fills: Sequence[str | None]) -> Observations:
-        """What the model says without content, below the solved examples of each draw where all rows have the same."""
-        store = self.demos
-        shared = store is not None and not store.needs_states
-        draws = [store.pick(1, d)[0] for d in range(store.draws)] if store is not None and shared else [[]]
-        encoded = [self._content_free_below(demos, fills) for demos in draws]
-        return Observations.joined([self.observe_batches(self.batched(e, len(fills))) for e in encoded])
-
-    def _content_free_below(self, demos: Sequence[Demonstration], fills: Sequence[str | None]) -> list[list[Encoding]]:
-        """Encodings without content below as many of the solved examples as there is room for."""
-        for kept in range(len(demos), 0, -1):
-            encoded = self.lay_out(content_free(self.program, fills, demos[:kept]))
-            if max(len(e) for row in encoded for e in row) <= (self.max_length or math.inf):
-                return encoded
-        return self.lay_out(content_free(self.program, fills))
+        """What the model says without content, below each draw of solved examples."""
+        encoded = self.inputs.content_free(fills)
+        return Observations.joined([self.observe_batches(self.inputs.batched(e, len(e))) for e in encoded])
 
     def require_fitted(self) -> None:
         """Raise TrainingError PD713 if something of the two strings needs rows that it has not seen."""
@@ -417,7 +351,7 @@ class PromptModel(nn.Module):
             max_length=self.max_length,
             batch_size=batch_size,
             budget=TOKEN_BUDGET,
-            demos=self._examples(data, 0, None),
+            demos=self.inputs.examples(data),
         )
 
     def __str__(self) -> str:
