@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,13 +29,15 @@ def _fast(backend: Tokenizer, **special: str) -> Any:
 
 @lru_cache
 def wordpiece() -> Any:
-    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    """Its vocabulary is the corpus's letters and commonest words: what the trainer learns differs between processes."""
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    backend.train_from_iterator(
-        corpus(), trainers.WordPieceTrainer(vocab_size=900, special_tokens=names, show_progress=False)
-    )
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    counts = Counter(w for t in corpus() for w, _ in splitter.pre_tokenize_str(normalizer.normalize_str(t)))
+    letters = sorted({letter for word in counts for letter in word})
+    words = sorted((w for w in counts if len(w) > 1), key=lambda w: (-counts[w], w))
+    pieces = dict.fromkeys([*names, *letters, *("##" + letter for letter in letters), *words])
+    backend = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(list(pieces)[:900])}, unk_token="[UNK]"))
+    backend.normalizer, backend.pre_tokenizer = normalizer, splitter
     around = [("[CLS]", 2), ("[SEP]", 3)]
     backend.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", around)
     backend.decoder = decoders.WordPiece()

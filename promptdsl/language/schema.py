@@ -236,7 +236,7 @@ _ITEMS = (
         MappingProxyType(
             {
                 "epochs": AttributeSpec(Type(("integer",), least=1), 30, "passes over the labelled rows"),
-                "learning_rate": AttributeSpec(Type(("number",), least=0), 0.003, "of Adam"),
+                "learning_rate": AttributeSpec(Type(("number",), least=0), 0.01, "of Adam"),
             }
         ),
         gives="vectors",

@@ -16,13 +16,19 @@ __all__ = ["INPUTS", "content_free", "readable"]
 INPUTS: Mapping[str, tuple[str | None, ...]] = {"content-free": ("N/A", "", None), "domain": ("",)}
 
 
-def content_free(program: TokenProgram, fills: Sequence[str | None], demos: Sequence[Demonstration] = ()) -> RowTokens:
+def content_free(
+    program: TokenProgram,
+    fills: Sequence[str | None],
+    demos: Sequence[Demonstration] = (),
+    *,
+    most: int | None = None,
+) -> RowTokens:
     """For each of `fills` a row whose fields all hold that text, below the same solved examples.
 
-    On a causal LM, which has no mask token, None is the text "[MASK]".
+    On a causal LM, which has no mask token, None is the text "[MASK]". `most` cuts each field to so many tokens.
     """
     fields = [slot for slot in program.standing(bool(demos)) if isinstance(slot, FieldSlot)]
-    rows: list[list[Sequence[int]]] = [[_field(program, slot, fill) for slot in fields] for fill in fills]
+    rows: list[list[Sequence[int]]] = [[_field(program, slot, fill)[:most] for slot in fields] for fill in fills]
     return RowTokens(program, rows, [demos] * len(rows), [(0,) * len(program.slots)] * len(rows))
 
 

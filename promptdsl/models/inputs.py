@@ -131,8 +131,10 @@ class PromptInputs:
         return [self._content_free_below(demos, kinds) for demos in draws]
 
     def _content_free_below(self, demos: Sequence[Demonstration], fills: Sequence[str | None]) -> list[list[Encoding]]:
-        for kept in range(len(demos), 0, -1):
-            encoded = self.lay_out(content_free(self.program, fills, demos[:kept]))
+        """The most content that there is room for: fewer examples first, then fewer tokens of the fills."""
+        fuller = [(demos[:kept], None) for kept in range(len(demos), 0, -1)]
+        for examples, most in [*fuller, ((), None), ((), 2), ((), 1)]:
+            encoded = self.lay_out(content_free(self.program, fills, examples, most=most))
             if max(len(e) for row in encoded for e in row) <= (self.max_length or math.inf):
                 return encoded
-        return self.lay_out(content_free(self.program, fills))
+        return self.lay_out(content_free(self.program, fills, most=0))

@@ -208,7 +208,7 @@ def test_relations_and_defaults_are_those_of_the_language() -> None:
             "good",
             {"relations": ["foo"]},
             "PD433 there is no relation 'foo'\n  = help: relations are synonym, similar, also, hyponym, hypernym, "
-            "instance, part, derivation, attribute, antonym",
+            "instance, part, derivation, attribute, antonym, topic",
         ),
         (
             "good",

@@ -128,3 +128,14 @@ def test_behind_nothing_a_causal_model_says_nothing() -> None:
         "PD465 an input without content has nothing before the mask, where a causal LM reads it\n"
         '  = help: begin the template with fixed text, or calibrate with "contextual" or "support"'
     )
+
+
+def test_inputs_without_content_are_cut_to_the_length() -> None:
+    _, tokenizer = tiny("bert")
+    alone = len(tokenizer(" It was [MASK] .")["input_ids"])
+    fill = len(tokenizer("N/A", add_special_tokens=False)["input_ids"])
+    assert fill == 3
+    for room in range(4):
+        model = PromptModel(lm("bert"), TEMPLATE, VERBALIZER, max_length=alone + room)
+        (draw,) = model.inputs.content_free(("N/A", "", None))
+        assert [len(e) for row in draw for e in row] == [alone + min(room, 3), alone, alone + min(room, 1)]
