@@ -69,6 +69,15 @@ def test_noun_relations_are_those_of_the_data_file_the_commonest_first(
     assert len(found) > 1
 
 
+def test_words_of_a_topic_are_those_of_the_data_file(database: Database) -> None:
+    sport = database.senses("sport", "noun")[0]
+    expected = pointed(database, "noun", sport, "-c")
+    found = related("sport", relations=["topic"], senses=1, pos=None, limit=1000)
+    names = {"English"}  # of a spin on a ball: a name beside ordinary words is left out
+    assert set(words(found)[1:]) == set(expected) - names - {"sport"} and names < set(expected) and len(found) > 100
+    assert {r.how for r in found[1:]} == {"topic of sport.n.01"}
+
+
 def test_derivation_and_antonym_lead_from_word_to_word(database: Database) -> None:
     line = database.line("adj", database.senses("happy", "adj")[0])
     for relation, symbol in (("derivation", "+"), ("antonym", "!")):

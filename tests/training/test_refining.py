@@ -10,10 +10,11 @@ import pytest
 import torch
 from families import tiny
 
-from promptdsl import PromptClassifier, Verbalizer
+from promptdsl import PromptClassifier, PromptDSLError, Verbalizer
 from promptdsl.models.loading import as_language_model
 from promptdsl.models.prompt_model import PromptModel
 from promptdsl.training.refining import Statistics, refined
+from promptdsl.verbalizers.agreement import agreement
 
 TEMPLATE = '<"placeholder":"text_a"> It was <"mask"> .'
 TEXTS = ["A stirring film", "the plot is dull", "I would see it again", "No.", "of the year"]
@@ -156,3 +157,45 @@ def test_a_verbalizer_from_class_names_is_text_that_can_be_edited_and_refined() 
     assert [t.decisions[0].step for t in classifier.verbalizer_.audit()] == ["frequency"] * 6
     again = PromptClassifier(TEMPLATE, str(classifier.verbalizer_), LM)
     np.testing.assert_allclose(again.predict_proba(TEXTS), classifier.predict_proba(TEXTS), atol=1e-6)
+
+
+def test_a_weighted_pool_counts_words_by_their_agreement() -> None:
+    """Against plain transformers: log-probabilities at the mask, weighed and scaled by what they say of each other."""
+    model, tokenizer = tiny("bert")
+    names = ["the", "a", "to", "of", "in", "and"]
+    ids = [tokenizer(name, add_special_tokens=False)["input_ids"] for name in names]
+    assert all(len(i) == 1 for i in ids)
+
+    def log_p(texts: Sequence[str]) -> torch.Tensor:
+        rows = []
+        for text in texts:
+            given = tokenizer(f"{text} It was [MASK] .", return_tensors="pt")
+            at = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[0, 0]
+            with torch.no_grad():
+                rows.append(model(**given).logits[0, at].log_softmax(-1)[[i[0] for i in ids]])
+        return torch.stack(rows)
+
+    owner = torch.tensor([0, 0, 0, 1, 1, 1])
+    known = agreement(log_p(TEXTS), owner, torch.tensor([0, 3]))
+    text = 'no: the, a, to; yes: of, in, and\n<"pool":"weighted">'
+    clf = PromptClassifier(TEMPLATE, text, LM)
+    with pytest.raises(PromptDSLError, match="PD713"):
+        clf.predict(TEXTS)
+    clf.fit(TEXTS)
+    new = ["see the film again", "the year of it"]
+    pooled = log_p(new) * known.weights * known.scales[owner]
+    expected = torch.stack([pooled[:, :3].sum(1), pooled[:, 3:].sum(1)], 1).softmax(-1)
+    np.testing.assert_allclose(clf.predict_proba(new), expected.numpy(), atol=1e-4)
+
+
+def test_agreement_as_a_refinement_keeps_what_has_a_weight() -> None:
+    verbalizer = Verbalizer('no: the, a, film; yes: of, in, year\n<"refine":["agreement"]>')
+    model = PromptModel(LM, TEMPLATE, verbalizer)
+    seen = model.observe(TEXTS, normalised=True).words
+    known = agreement(seen, torch.tensor([0, 0, 0, 1, 1, 1]), torch.tensor([0, 3]))
+    found = fitted(str(verbalizer))
+    names = ["the", "a", "film", "of", "in", "year"]
+    kept = [name for name, weight in zip(names, known.weights.tolist(), strict=True) if weight > 0]
+    assert [w for row in words(found) for w in row] == kept and 2 <= len(kept) < 6
+    told = {t.word: t.score for t in found.audit()}
+    assert [told[n] for n in names] == pytest.approx(known.margins.tolist(), abs=1e-5)
