@@ -20,7 +20,7 @@ from promptdsl.language.nodes import NOWHERE, Item, LabelledWords, Tag, Word, gi
 if TYPE_CHECKING:
     from promptdsl.language.verbalizer import Verbalizer
 
-__all__ = ["KNOWLEDGE", "Maker", "decide", "replace_items", "without_steps"]
+__all__ = ["KNOWLEDGE", "Maker", "decide", "replace_items"]
 
 Maker = Callable[[LabelledWords, Tag], Sequence[Related]]
 Verdict = tuple[bool, float | None]
@@ -161,12 +161,6 @@ def _last_word(verbalizer: Verbalizer, step: str, words: LabelledWords) -> None:
 
 def _listed(tag: Tag) -> tuple[object, ...]:
     return tag.value if isinstance(tag.value, tuple) else ()
-
-
-def without_steps(verbalizer: Verbalizer, *kinds: str) -> Verbalizer:
-    """The verbalizer without its steps of these kinds: what has been done is not to be done again."""
-    kept = [step for step in verbalizer.steps if step.kind not in kinds]
-    return verbalizer if len(kept) == len(verbalizer.steps) else verbalizer.rewritten(steps=kept)
 
 
 def _from_wordnet(words: LabelledWords, tag: Tag) -> Sequence[Related]:

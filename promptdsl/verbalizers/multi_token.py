@@ -18,8 +18,6 @@ __all__ = [
     "Reading",
     "group_scores",
     "plan",
-    "plan_causal",
-    "plan_masked",
     "word_scores",
 ]
 
@@ -150,23 +148,6 @@ def largest(words: Sequence[Parts], counts: Counts, mask_id: int | None) -> Plan
 PLANNERS: Mapping[str, Callable[[Sequence[Parts], Counts, int | None], Plan]] = MappingProxyType(
     {"joint": joint, "sequential": sequential, "first": first, "mean": mean, "max": largest}
 )
-
-
-def plan_masked(
-    words: Sequence[Parts], counts: Counts, mask_id: int | None
-) -> tuple[tuple[Fill, ...], tuple[Reading, ...]]:
-    """The passes and readings of `joint` on a masked LM."""
-    assert mask_id is not None
-    found = joint(words, counts, mask_id)
-    return found.fills, found.readings
-
-
-def plan_causal(
-    words: Sequence[Parts], counts: Counts, mask_id: int | None
-) -> tuple[tuple[Fill, ...], tuple[Reading, ...]]:
-    """The passes and readings of `joint` on a causal LM."""
-    found = joint(words, counts, None)
-    return found.fills, found.readings
 
 
 def word_scores(plan: Plan, words: int, read: Tensor) -> Tensor:

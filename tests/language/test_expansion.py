@@ -17,7 +17,7 @@ from promptdsl.errors import VerbalizerError, fail
 from promptdsl.knowledge.related import Related
 from promptdsl.language import expansion
 from promptdsl.language.audit import Decision, Trace
-from promptdsl.language.expansion import KNOWLEDGE, decide, replace_items, without_steps
+from promptdsl.language.expansion import KNOWLEDGE, decide, replace_items
 from promptdsl.language.nodes import LabelledWords, Tag, Word
 
 
@@ -247,9 +247,9 @@ def test_a_class_does_not_lose_its_last_word() -> None:
 
 def test_steps_that_are_done() -> None:
     verbalizer = Verbalizer('a: b\n<"refine":["frequency"]>\n<"pool":"max">')
-    assert str(without_steps(verbalizer, "refine", "calibrate")) == 'a: b\n<"pool":"max">'
-    assert without_steps(verbalizer, "calibrate") is verbalizer
-    assert pickle.loads(pickle.dumps(without_steps(verbalizer, "refine"))).steps == verbalizer.steps[1:]
+    done = verbalizer.rewritten(steps=verbalizer.steps[1:])
+    assert str(done) == 'a: b\n<"pool":"max">'
+    assert pickle.loads(pickle.dumps(done)).steps == verbalizer.steps[1:]
 
 
 # Any words.

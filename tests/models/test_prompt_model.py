@@ -13,7 +13,7 @@ from families import FAMILIES, tiny
 
 from promptdsl.errors import ModelError, PromptDSLError, VerbalizerError
 from promptdsl.models.prompt_model import PromptModel
-from promptdsl.verbalizers.multi_token import plan_causal
+from promptdsl.verbalizers.multi_token import plan
 
 TEXTS = ["A stirring, funny film", "the plot is dull", "I would see it again and again, said the man in the hat", "No."]
 TEMPLATE = '<"placeholder":"text_a"> It was <"mask"> .'
@@ -307,7 +307,8 @@ def test_many_label_words_are_bound_in_time_that_grows_with_them() -> None:
     """Fifty thousand tokens of words: a plan that compared each with each would not end here."""
     single = [((i,),) for i in range(30_000)]
     several = [((i, i + 1, i + 2),) for i in range(0, 30_000, 3)]
-    fills, readings = plan_causal([*single, *several], [None], None)
+    planned = plan([*single, *several], [None], None)
+    fills, readings = planned.fills, planned.readings
     assert len(fills) == len(several) and len(readings) == 60_000
     assert readings[30_000 - 1].read == 0 and {r.read for r in readings} == {0, 1, 2}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from math import fsum
+from typing import Any
 
 import pytest
 import torch
@@ -20,16 +21,19 @@ from promptdsl.verbalizers.multi_token import (
     Plan,
     Reading,
     plan,
-    plan_causal,
-    plan_masked,
     word_scores,
 )
 
 M = 99
 
 
+def fills_and_readings(words: Any, counts: Any, mask_id: int | None) -> tuple[Any, Any]:
+    found = plan(words, counts, mask_id)
+    return found.fills, found.readings
+
+
 def test_masked_words_of_one_length_share_a_pass_and_count_with_their_mean() -> None:
-    fills, readings = plan_masked([((1,),), ((2, 3),), ((4,),)], [None], M)
+    fills, readings = fills_and_readings([((1,),), ((2, 3),), ((4,),)], [None], M)
     assert fills == (((M,),), ((M, M),))
     assert readings == (
         Reading(0, 0, 0, 1, 1.0),
@@ -40,14 +44,14 @@ def test_masked_words_of_one_length_share_a_pass_and_count_with_their_mean() -> 
 
 
 def test_masked_parts_at_a_mask_of_n_count_with_their_sum() -> None:
-    fills, readings = plan_masked([((1,), (2, 3))], [None, 2], M)
+    fills, readings = fills_and_readings([((1,), (2, 3))], [None, 2], M)
     assert fills == (((M,), (M, M)),)
     assert [(r.read, r.token, r.weight) for r in readings] == [(0, 1, 1.0), (1, 2, 1.0), (2, 3, 1.0)]
 
 
 def test_causal_words_that_begin_alike_share_a_pass() -> None:
     """[5], [5 6], [5 6 7] and [8] are all read on the way through the context 5 6."""
-    fills, readings = plan_causal([((5,),), ((5, 6),), ((5, 6, 7),), ((8,),)], [None], None)
+    fills, readings = fills_and_readings([((5,),), ((5, 6),), ((5, 6, 7),), ((8,),)], [None], None)
     assert fills == (((5, 6),),)
     assert [(r.word, r.read, r.token) for r in readings] == [
         (0, 0, 5),
@@ -58,7 +62,7 @@ def test_causal_words_that_begin_alike_share_a_pass() -> None:
 
 
 def test_causal_words_that_part_ways_take_a_pass_each() -> None:
-    fills, readings = plan_causal([((5, 6),), ((7, 8),)], [None], None)
+    fills, readings = fills_and_readings([((5, 6),), ((7, 8),)], [None], None)
     assert fills == (((5,),), ((7,),))
     assert [(r.word, r.fill, r.read, r.token) for r in readings] == [
         (0, 0, 0, 5),
@@ -70,7 +74,7 @@ def test_causal_words_that_part_ways_take_a_pass_each() -> None:
 
 def test_a_second_mask_after_the_same_word_is_not_read_where_the_word_goes_on() -> None:
     """`a + b` reads its b after the text between the masks; `a c + d` goes on with c at the first mask."""
-    fills, readings = plan_causal([((1,), (2,)), ((1, 3), (4,))], [None, None], None)
+    fills, readings = fills_and_readings([((1,), (2,)), ((1, 3), (4,))], [None, None], None)
     assert sorted(fills) == [((1,), ()), ((1, 3), ())]
     own = {w: {r.fill for r in readings if r.word == w} for w in (0, 1)}
     assert own[0] != own[1]
