@@ -19,6 +19,7 @@ from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.loading import LanguageModel, as_language_model
 from promptdsl.models.prompt_model import PromptModel
+from promptdsl.models.prototype_words import Prototype
 from promptdsl.training.fitting import fit_verbalizer, refit, take_over
 from promptdsl.training.targets import Targets
 from promptdsl.training.trainer import TrainingSettings, train
@@ -200,6 +201,10 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def top_words(self, X: Any, k: int = 10) -> list[list[list[tuple[str, float]]]]:  # noqa: N803
         """What the language model itself would put at each mask of each row, with probabilities."""
         return self._model().top_words(X, k, batch_size=self.batch_size)
+
+    def prototype_words(self, k: int = 5) -> list[Prototype]:
+        """What each prototype of `cluster` and `prototype` items stands for, in words of the vocabulary."""
+        return self._model().prototype_words(k)
 
     def _model(self) -> PromptModel:
         """What predicts: the fitted model, else the zero-shot one."""

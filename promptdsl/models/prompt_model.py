@@ -24,6 +24,7 @@ from promptdsl.models.content_free import INPUTS
 from promptdsl.models.demonstrations import DemoStore
 from promptdsl.models.inputs import TOKEN_BUDGET, PromptInputs
 from promptdsl.models.loading import as_language_model, torch_dtype
+from promptdsl.models.prototype_words import Prototype, name_prototypes
 from promptdsl.models.reading import MaskReader, first_states, states_at
 from promptdsl.models.resolving import resolve
 from promptdsl.models.row_words import against_domain
@@ -353,6 +354,15 @@ class PromptModel(nn.Module):
             budget=TOKEN_BUDGET,
             demos=self.inputs.examples(data),
         )
+
+    def prototype_words(self, k: int = 5) -> list[Prototype]:
+        """What each prototype of `cluster` and `prototype` items stands for, in words of the vocabulary.
+
+        Raises:
+            TrainingError: PD713 before fit.
+        """
+        self.require_fitted()
+        return name_prototypes(self.backbone, self.program, self.verbalizer, self.head.abstract, k)
 
     def __str__(self) -> str:
         return f"PromptModel of {self.lm}\n  template    {self.template}\n  verbalizer  " + "\n              ".join(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from promptdsl.language.nodes import Tag
 from promptdsl.verbalizers import cluster, prototypes
 from promptdsl.verbalizers.cluster import Clusters, cluster_prototypes
 from promptdsl.verbalizers.prototypes import ProtoSpace, train_prototypes
-from promptdsl.verbalizers.whitening import Whitening
+from promptdsl.verbalizers.whitening import Whitening, cosine
 
 __all__ = ["ABSTRACT", "AbstractSource", "ClusterSource", "PrototypeSource"]
 
@@ -45,6 +46,18 @@ class AbstractSource(nn.Module):
         for name, tensor in learnt.items():
             self.register_buffer(name, tensor.detach().clone())
 
+    def keep_middles(self, states: Tensor, number: Tensor, owner: Tensor) -> None:
+        """Keep what the prototypes stand for: the mean state of the rows that are nearest to each, and of all rows.
+
+        Args:
+            states: (rows, dim) mask states.
+            number: (rows,) the prototype of each row.
+            owner: (prototypes,) the class of each.
+        """
+        counts = torch.bincount(number, minlength=len(owner)).clamp(min=1)[:, None]
+        middles = states.new_zeros(len(owner), states.shape[1]).index_add(0, number, states) / counts
+        self.keep(middles=middles, middle=states.mean(0), middle_owner=owner)
+
     def keep_space(self, space: Whitening) -> None:
         """Make the map into the whitened space buffers."""
         self.keep(centre=space.centre, scale=space.scale, directions=space.directions, gains=space.gains)
@@ -63,6 +76,9 @@ class ClusterSource(AbstractSource):
         found = cluster_prototypes(states, labels, counts, seed, self.names)
         self.keep_space(found.space)
         self.keep(prototypes=found.prototypes, owner=found.owner)
+        near = cosine(found.space(states), found.prototypes)
+        own = near.masked_fill(found.owner != labels[:, None], float("-inf"))  # of the row's class alone
+        self.keep_middles(states, own.argmax(1), found.owner)
 
     def forward(self, states: Tensor) -> Tensor:
         found = Clusters(self.space, self.get_buffer("prototypes"), self.get_buffer("owner"), len(self.tags))
@@ -86,6 +102,7 @@ class PrototypeSource(AbstractSource):
         )
         self.keep_space(found.space)
         self.keep(projection=found.projection, prototypes=found.prototypes)
+        self.keep_middles(states, labels, torch.arange(len(self.tags), device=labels.device))
 
     def forward(self, states: Tensor) -> Tensor:
         found = ProtoSpace(self.space, self.get_buffer("projection"), self.get_buffer("prototypes"))
