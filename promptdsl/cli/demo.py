@@ -51,6 +51,9 @@ def _show_all() -> None:
     _heading(f"4. What {MODELS[0]} says to new sentences, after {SHOTS} labelled rows of each label")
     for task in TASKS:
         _predictions(task)
+    _heading("5. The same rows and no label words: prototypes, and what they stand for in the model's own words")
+    for task in TASKS:
+        _prototypes(task)
 
 
 def _heading(text: str) -> None:
@@ -87,6 +90,19 @@ def _accuracies() -> None:
 
 def _shown(outcome: Outcome) -> list[str]:
     return [f"{outcome.zero_shot:.2f}", f"{outcome.mean:.2f} ± {outcome.deviation:.2f}"]
+
+
+def _prototypes(task: Task) -> None:
+    """A prototype a label instead of its words."""
+    from promptdsl.cli.demo_runs import fitted_on_few, sample
+
+    test = sample(task.sample, "test")
+    verbalizer = "\n".join(f'{label}: <"cluster":1>' for label in sorted(set(test.labels)))
+    classifier = fitted_on_few(task, MODELS[0], verbalizer)
+    right = classifier.score(list(test.texts), list(test.labels))
+    write(f"  {task.sample}: {right:.2f} right of the test texts")
+    for prototype in classifier.prototype_words(6):
+        write(f"    {prototype.label:10}  {', '.join(word for word, _ in prototype.words)}")
 
 
 def _predictions(task: Task) -> None:

@@ -86,9 +86,9 @@ def _scores(classifier: PromptClassifier, texts: Sequence[str], title: str) -> N
     return np.concatenate(parts)
 
 
-def fitted_on_few(task: Task, model: str) -> PromptClassifier:
-    """A classifier fitted on the first of the draws."""
+def fitted_on_few(task: Task, model: str, verbalizer: str | None = None) -> PromptClassifier:
+    """A classifier fitted on the first of the draws, with the task's verbalizer or another."""
     train = sample(task.sample, "train")
     rows = few_shot_indices(train.labels, SHOTS, seed=SEEDS[0])
-    classifier = PromptClassifier(task.template, task.verbalizer, model)
+    classifier = PromptClassifier(task.template, verbalizer or task.verbalizer, model)
     return classifier.fit([train.texts[i] for i in rows], [train.labels[i] for i in rows])

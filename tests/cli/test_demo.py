@@ -32,6 +32,13 @@ def test_the_demo_s_accuracies_are_the_estimator_s() -> None:
     expected = [zero_shot, np.mean(few), np.std(few, ddof=1)]
     np.testing.assert_allclose([float(v) for v in shown[3:]], expected, atol=0.0051)
     assert all(sentence in ran.stdout for sentence in task.sentences)
+    prototypes = PromptClassifier(task.template, "\n".join(f'{c}: <"cluster":1>' for c in classifier.classes_))
+    rows = few_shot_indices(train.labels, SHOTS, seed=SEEDS[0])
+    prototypes.fit([train.texts[i] for i in rows], [train.labels[i] for i in rows])
+    (shown_right,) = re.findall(rf"^  {task.sample}: (\d\.\d\d) right", ran.stdout, re.MULTILINE)
+    assert abs(float(shown_right) - prototypes.score(list(test.texts), list(test.labels))) <= 0.0051
+    for prototype in prototypes.prototype_words(6):
+        assert f"{prototype.label:10}  {', '.join(word for word, _ in prototype.words)}" in ran.stdout
 
 
 def test_the_sentences_of_the_demo_are_in_no_sample() -> None:
