@@ -180,7 +180,8 @@ def _learn(model: PromptModel, seen: Observations, labels: Tensor, seed: int) ->
     if model.demos is not None:
         return
     if head.learns:
-        learn(head, seen, labels, with_bias=head.soft_rows is None and not head.abstract)
+        # A soft row has a bias of its own; only the sigmoids of several labels need a scale and an offset beside it.
+        learn(head, seen, labels, with_bias=(head.soft_rows is None or model.multi_label) and not head.abstract)
     elif not head.abstract:
         with torch.no_grad():
             scores, wanted = head(seen).cpu().numpy(), labels.cpu().numpy()

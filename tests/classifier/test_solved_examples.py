@@ -95,16 +95,15 @@ def test_draws_are_averaged_as_probabilities(select: str) -> None:
 
 
 def test_a_row_too_long_loses_examples_before_it_is_cut() -> None:
-    classifier = PromptClassifier(template(2), VERBALIZER, lm(), max_length=40).fit(TEXTS, LABELS)
+    limit = 90  # a third of it is an example's share
+    classifier = PromptClassifier(template(2), VERBALIZER, lm(), max_length=limit).fit(TEXTS, LABELS)
     (both,) = choose(LABELS, 2, 1)
-    tokens = {n: f"{'the ' * n}It was [MASK] ." for n in (1, 22, 60)}
-    room = [40 - len(lm().tokenizer(t)["input_ids"]) for t in tokens.values()]
     length = [len(lm().tokenizer(solved(both[:n]), add_special_tokens=False)["input_ids"]) for n in (1, 2)]
-    assert room[0] >= length[1] and length[1] > room[1] and room[2] < 0
-    kept = 1 if room[1] >= length[0] else 0
-    long = "the " * 60
-    rows = ["the", ("the " * 22).strip(), long.strip()]
-    strings = [solved(both) + "the", solved(both[:kept]) + rows[1], " ".join(["the"] * (60 + room[2]))]
+    assert length[0] <= 29 and length[1] - length[0] <= 29
+    around = len(lm().tokenizer("It was [MASK] .")["input_ids"])
+    fits_one = limit - around - length[0]  # tokens of a row beside which one example fits exactly
+    rows = ["the", " ".join(["the"] * fits_one), " ".join(["the"] * (fits_one + 1)), " ".join(["the"] * 200)]
+    strings = [solved(both) + rows[0], solved(both[:1]) + rows[1], rows[2], " ".join(["the"] * (limit - around))]
     found = classifier.predict_log_proba(rows)
     np.testing.assert_allclose(found, [whole_string("bert", f"{s} It was [MASK] .") for s in strings], atol=1e-5)
 
