@@ -16,6 +16,7 @@ __all__ = ["SEARCHES", "search_words"]
 
 EXHAUSTIVE = 200  # assignments of all classes but one that are all tried
 SWEEPS = 20  # of the coordinate search, which has always ended long before
+JOINT = 12_000  # candidates of all classes together in a search over assignments: its time grows with their square
 Found = list[list[tuple[int, float]]]
 
 
@@ -108,7 +109,9 @@ def _likelihood(log_p: Tensor, labels: Tensor, top: Tensor, n: int) -> Found:
     """Round by round one more word for each class, so that accuracy, then cross-entropy, on the rows are best.
 
     A class's score is the mean of its words' log-probabilities. LM-BFF searches one word a class; the rounds are ours.
+    With more than twelve classes fewer than a thousand candidates are looked at for each.
     """
+    top = top[:, : max(n * len(top), JOINT // len(top))]
     base = log_p.new_zeros(len(labels), len(top))
     found: Found = [[] for _ in range(len(top))]
     sums = log_p.new_zeros(len(top), log_p.shape[1]).index_add(0, labels, log_p)
