@@ -33,7 +33,7 @@ FEW = """\
 ## 16 shots
 
 Accuracy in %, mean ± standard deviation over seeds 13, 21, 42, 87, 100; every line is fitted on the same 16 rows a
-class. *Words* are the three to four words a class that `verbalizers.py` lists (DBpedia: one).
+class. *Words* are the four words a class that `verbalizers.py` lists (DBpedia: one).
 """
 
 

@@ -145,35 +145,18 @@ class PromptModel(nn.Module):
             word_tokens, word_weights, word_groups: where rows have label words of their own, what `Terms` has.
         """
         own = word_tokens, word_weights, word_groups
-        seen = self.observe_batch(input_ids, attention_mask, reads, token_type_ids, *own)
+        seen: Observations = self.reader(input_ids, attention_mask, reads, token_type_ids, *own)
         logits = self.head(seen)
         loss = None if labels is None else class_loss(logits, labels, self.multi_label)
         return PromptOutput(loss=loss, logits=logits, word_scores=self.head.word_scores(seen))
 
-    def observe_batch(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        reads: Tensor,
-        token_type_ids: Tensor | None = None,
-        word_tokens: Tensor | None = None,
-        word_weights: Tensor | None = None,
-        word_groups: Tensor | None = None,
-        *,
-        normalised: bool = False,
-    ) -> Observations:
-        """What the language model says at the masks of a batch; the tensors are those of `forward`.
-
-        `normalised` asks for log-probabilities also where logits would do.
-        """
-        places, own = (input_ids, attention_mask, reads, token_type_ids), (word_tokens, word_weights, word_groups)
-        seen: Observations = self.reader(*places, *own, normalised=normalised)
-        return seen
-
     def observe(
         self, rows: Any, *, batch_size: int = 64, normalised: bool = False, own: Sequence[int | None] | None = None
     ) -> Observations:
-        """What the frozen language model says at the masks of rows, in their order: fit on this, not on the model."""
+        """What the frozen language model says at the masks of rows, in their order: fit on this, not on the model.
+
+        `normalised` asks for log-probabilities also where logits would do; `own` is as in `encode`.
+        """
         return self.observe_batches(self.batches(rows, batch_size=batch_size, own=own), normalised=normalised)
 
     def observe_batches(self, given: Iterable[PromptBatch], *, normalised: bool = False) -> Observations:
@@ -182,7 +165,7 @@ class PromptModel(nn.Module):
         order: list[int] = []
         with torch.no_grad():
             for batch in given:
-                parts.append(self.observe_batch(**batch.tensors(self.backbone.device), normalised=normalised))
+                parts.append(self.reader(**batch.tensors(self.backbone.device), normalised=normalised))
                 order += batch.rows
         seen = Observations.joined(parts) if parts else self.reader.nothing()
         return seen[torch.tensor(np.argsort(order), dtype=torch.long, device=seen.words.device)]

@@ -42,7 +42,9 @@ def fit_verbalizer(
     seed: int = 0,
     batch_size: int = 64,
 ) -> PromptModel:
-    """Fit all that a verbalizer takes from rows; the language model stays frozen and is run once over them.
+    """Fit all that a verbalizer takes from rows; the language model stays frozen, and what it says is observed once.
+
+    Searching and refining words look at the rows before, for then other words are scored.
 
     In this order: words are found (`auto`), refined (`refine`), calibrated (`calibrate`); then, from labels,
     prototypes, soft rows and word weights are learnt, and a bias for each class where nothing else was.
@@ -73,8 +75,10 @@ def fit_verbalizer(
     fitted = refined(found, *((data, batch_size, own) if given is None else (given, batch_size)))
     seen = fitted.observe(data, batch_size=batch_size, own=own)
     _check_numbers(seen)
-    weigh(fitted, *((data, batch_size, own) if given is None else (given, batch_size)))
-    fitted.calibrate(seen if given is None else fitted.observe(given, batch_size=batch_size))
+    looks = given is not None and fitted.unfitted & {"pool", "calibrate"}
+    beside = fitted.observe(given, batch_size=batch_size) if looks else seen
+    weigh(fitted, beside)
+    fitted.calibrate(beside)
     if labels is not None:
         _learn(fitted, seen, labels.to(seen.words.device), seed)
     fitted.unfitted = frozenset()

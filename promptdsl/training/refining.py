@@ -14,6 +14,7 @@ from promptdsl.language.nodes import Tag
 from promptdsl.models.prompt_model import PromptModel
 from promptdsl.models.resolving import bind_verbalizer, refinements, verdicts, with_refinements, without_rows
 from promptdsl.verbalizers.agreement import agreement
+from promptdsl.verbalizers.head import Observations
 from promptdsl.verbalizers.refinement import at_least, frequency, relevance
 from promptdsl.verbalizers.verbalizer import BoundWord
 
@@ -76,12 +77,16 @@ def refined(model: PromptModel, support: Rows, batch_size: int, own: Sequence[in
     return model.rebound(with_refinements(bound.verbalizer, ()))
 
 
-def weigh(model: PromptModel, support: Rows, batch_size: int, own: Sequence[int | None] | None = None) -> None:
-    """Weigh the words of the model's head by their agreement on support rows, where its `pool` step asks for it."""
+def weigh(model: PromptModel, seen: Observations) -> None:
+    """Weigh the words of the model's head by their agreement, where its `pool` step asks for it.
+
+    Args:
+        model: its head is changed.
+        seen: what was observed on support rows.
+    """
     head = model.head
     if head.pooling != "weighted" or not len(head.owner):
         return
-    seen = model.observe(support, batch_size=batch_size, normalised=True, own=own)
     with torch.no_grad():
         scores, owner = head.word_scores(seen).cpu(), head.owner.cpu()
         found = agreement(scores, owner, Statistics.of(scores, scores.mean(0), owner).anchors)

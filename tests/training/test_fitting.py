@@ -18,6 +18,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from promptdsl import LanguageModel, PromptClassifier, PromptDSLError
+from promptdsl.models.backbone import Backbone
 from promptdsl.models.loading import as_language_model
 from promptdsl.models.prompt_model import PromptModel
 from promptdsl.models.vocabulary import label_word_tokens
@@ -326,3 +327,26 @@ def test_words_of_a_file_that_has_changed_are_read_again(tmp_path: Path) -> None
     np.testing.assert_array_equal(
         made(verbalizer).predict_proba(OTHERS), made("no: the; yes: in, of").predict_proba(OTHERS)
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no: the; yes: of",
+        'no: <"soft":"the">; yes: <"soft":"of">',
+        'no: the, <"cluster":1>; yes: of, <"cluster":1>',
+        'no: the, a; yes: of, in\n<"pool":"weighted">\n<"calibrate":"batch">',
+    ],
+)
+def test_the_language_model_reads_each_row_once(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Whatever is learnt on top, training works on what was observed."""
+    read: list[int] = []
+    states = Backbone.states
+    monkeypatch.setattr(Backbone, "states", lambda s, ids, *a, **k: read.append(len(ids)) or states(s, ids, *a, **k))
+    texts, labels = ["the film", "of it", "in the end", "a plot"], ["no", "yes", "no", "yes"]
+    lm = as_language_model(tiny("bert"))
+    PromptClassifier(TEMPLATE, text, lm).fit(texts, labels)
+    assert sum(read) == len(texts)
+    read.clear()
+    PromptClassifier(TEMPLATE, text, lm).fit(texts, labels, support=texts[:3])
+    assert sum(read) == len(texts) + (3 if "weighted" in text else 0)
