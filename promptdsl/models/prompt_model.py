@@ -318,6 +318,14 @@ class PromptModel(nn.Module):
         made.label_words, made.demos = self.label_words, self.demos
         return made
 
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """What training changes, by what it belongs to: "prompt" (the template's), "verbalizer" and "lm"."""
+        owners: dict[str, list[nn.Module]] = {"prompt": [], "verbalizer": [self.head], "lm": [self.backbone]}
+        return {
+            name: [p for module in modules for p in module.parameters() if p.requires_grad]
+            for name, modules in owners.items()
+        }
+
     def top_words(self, rows: Any, k: int = 10, *, batch_size: int = 64) -> list[list[list[tuple[str, float]]]]:
         """What the language model itself would put at each mask, whatever the verbalizer says.
 
