@@ -796,12 +796,6 @@ _MODEL = (
         "PD516", "an unknown way to tune", "tune says what may learn.", "Use one of the values that the message names."
     ),
     Code(
-        "PD517",
-        "training of soft tokens and prefixes",
-        "This version encodes and shows soft tokens and prefixes, and does not train them.",
-        "Use fixed text in their place.",
-    ),
-    Code(
         "PD518",
         "weights that are not complete",
         "The files lack tensors of the model, and made-up ones would give made-up answers.",

@@ -13,6 +13,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttenti
 
 from promptdsl.errors import fail
 from promptdsl.models.loading import LanguageModel
+from promptdsl.models.tuning import TUNES, add_adapters, check_tune, is_peft
 
 __all__ = ["Backbone"]
 
@@ -22,8 +23,8 @@ CAP = "final_logit_softcapping"  # what configurations call the bound of the log
 class Backbone(nn.Module):
     """A private view of a language model, split into body and head.
 
-    The view has modules of its own, so that nothing that happens here shows on the caller's model. Frozen, it shares
-    the caller's tensors (no copy, no gradient, dropout off); trainable, it has its own.
+    The view has modules of its own, so that nothing that happens here shows on the caller's model. What is frozen are
+    the caller's tensors (no copy, no gradient, dropout off where all are); what learns are copies.
 
     The head is the model itself with its body replaced by the states that are handed in, so that whatever a family
     does between states and logits is done, at the masks only. Where the last step is a plain linear map, which is
@@ -34,20 +35,29 @@ class Backbone(nn.Module):
         self,
         lm: LanguageModel,
         *,
-        trainable: bool = False,
+        tune: Any = "prompt",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         model = lm.model
         if model.get_output_embeddings() is None or model.base_model is model:
             fail("PD515", f"{type(model).__name__} has no language-modelling head", help="load it with its LM head")
-        self.trainable = trainable
-        self.lm = _view(model, trainable, device, dtype)
+        check_tune(tune)
+        self.tune = tune
+        self.lm = _view(model, TUNES["prompt"] if is_peft(tune) else TUNES[tune], device, dtype)
+        if is_peft(tune):
+            add_adapters(self.lm, tune, seed)
+        self.trainable = any(p.requires_grad for p in self.lm.parameters())
+        if tune != "prompt" and not self.trainable:
+            message = f"nothing of {type(model).__name__} is left to train this way"
+            fail("PD542", message, help='use tune="full" or a PEFT configuration', origin="tune")
         self._pieces: dict[str, nn.Module] = {}  # not registered: they share the parameters of `lm`
         self._pieces["features"], self._pieces["logits"] = _heads(self.lm)
         self._trials: dict[str, bool] = {}
         self._accepted = set(inspect.signature(self.lm.base_model.forward).parameters)
+        self._first_position = lm.first_position
         self.has_token_types = "token_type_ids" in self._accepted and getattr(model.config, "type_vocab_size", 0) > 1
         self.restrictable = self._tried_out()
         self.train(False)
@@ -89,16 +99,38 @@ class Backbone(nn.Module):
             piece.train(active)
         return self
 
-    def states(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
-        """Last hidden states of the body: (batch, length) ids → (batch, length, hidden)."""
-        extra: dict[str, Any] = {}
+    def states(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor:
+        """Last hidden states of the body: (batch, length) ids, or their vectors, → (batch, length, hidden)."""
+        extra: dict[str, Any] = self.positions(attention_mask)
         if self.has_token_types and token_type_ids is not None:
             extra["token_type_ids"] = token_type_ids
         if "use_cache" in self._accepted:
             extra["use_cache"] = False
-        out = self.lm.base_model(input_ids=input_ids, attention_mask=attention_mask, return_dict=True, **extra)
+        given = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
+        out = self.lm.base_model(**given, attention_mask=attention_mask, return_dict=True, **extra)
         states: Tensor = out.last_hidden_state
         return states
+
+    def positions(self, attention_mask: Tensor) -> dict[str, Tensor]:
+        """The argument that numbers the tokens of lines that are padded on the left; nothing for other lines.
+
+        Args:
+            attention_mask: (batch, length) 1 for tokens, 0 for padding.
+        """
+        if "position_ids" not in self._accepted or bool(attention_mask[:, 0].all()):
+            return {}
+        return {"position_ids": (attention_mask.cumsum(1) - 1).clamp(min=0) + self._first_position}
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """What the model makes of token ids before anything else, (…) → (…, width), in its own type."""
+        vectors: Tensor = self.lm.get_input_embeddings()(ids)
+        return vectors
 
     def logits(self, states: Tensor) -> Tensor:
         """Vocabulary logits of some states: (n, hidden) → (n, vocabulary)."""
@@ -176,14 +208,18 @@ def _through(head: nn.Module, states: Tensor) -> Tensor:
     return out[0]
 
 
-def _view(model: nn.Module, trainable: bool, device: torch.device | str | None, dtype: torch.dtype | None) -> Any:
-    """New modules around the same tensors (frozen), or around copies of them (trainable)."""
+def _view(
+    model: nn.Module,
+    learns: Callable[[str], bool],
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+) -> Any:
+    """New modules around the same tensors where they are frozen, around copies of them where they learn."""
     memo: dict[int, Any] = {}
-    for parameter in model.parameters():
+    for name, parameter in model.named_parameters():
         tensor = parameter.detach().to(device=device, dtype=dtype if parameter.is_floating_point() else None)
-        if trainable:
-            tensor = tensor.clone()
-        memo[id(parameter)] = nn.Parameter(tensor, requires_grad=trainable and tensor.is_floating_point())
+        trained = tensor.is_floating_point() and learns(name)
+        memo[id(parameter)] = nn.Parameter(tensor.clone() if trained else tensor, requires_grad=trained)
     for buffer in model.buffers():
         memo[id(buffer)] = buffer.to(device) if device is not None else buffer
     return copy.deepcopy(model, memo)

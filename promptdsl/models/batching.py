@@ -77,6 +77,8 @@ class PromptBatch:
     Attributes:
         input_ids, attention_mask, token_type_ids: (rows · layouts, length).
         reads: (rows · layouts, reads) positions that are read; short lists are filled up with 0.
+        soft: (rows · layouts, length) the number of the soft vector at each place, -1 for a token's own; None where
+            the template has no soft tokens.
         rows: which rows of the input these are.
         terms: how the label words are read where each row has its own; None where all rows have the same.
     """
@@ -87,11 +89,14 @@ class PromptBatch:
     reads: Tensor
     rows: tuple[int, ...]
     terms: Terms | None = None
+    soft: Tensor | None = None
 
     def tensors(self, device: torch.device | str | None = None) -> dict[str, Tensor]:
         """The keyword tensors of `PromptModel.forward`, on `device`."""
         names = ("input_ids", "attention_mask", "token_type_ids", "reads")
         found: dict[str, Tensor] = {n: getattr(self, n) for n in names}
+        if self.soft is not None:
+            found["soft"] = self.soft
         if self.terms is not None:
             own = {"tokens": self.terms.tokens, "weights": self.terms.weights, "groups": self.terms.groups}
             found |= {f"word_{name}": torch.from_numpy(array) for name, array in own.items()}
@@ -115,15 +120,19 @@ def collate(rows: Sequence[Sequence[Encoding]], numbers: Sequence[int], pad_id: 
     shape = (len(flat), max(len(e) for e in flat))
     input_ids, attention, types = np.full(shape, pad_id, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     reads = np.zeros((len(flat), max(len(e.reads) for e in flat)), np.int64)
+    soft = np.full(shape, -1, np.int64) if flat[0].program.soft else None
     for line, encoding in enumerate(flat):
         input_ids[line, : len(encoding)] = encoding.input_ids
         attention[line, : len(encoding)] = 1
         types[line, : len(encoding)] = encoding.token_type_ids
         reads[line, : len(encoding.reads)] = encoding.reads
+        if soft is not None:
+            soft[line, : len(encoding)] = encoding.soft
     ids, mask, segments, places = map(torch.from_numpy, (input_ids, attention, types, reads))
     own = [row.terms for row in rows if isinstance(row, Passes)]
     terms = Terms.joined(own, [len(row) for row in rows]) if own else None
-    return PromptBatch(ids, mask, segments, places, tuple(numbers), terms)
+    vectors = None if soft is None else torch.from_numpy(soft)
+    return PromptBatch(ids, mask, segments, places, tuple(numbers), terms, vectors)
 
 
 def batches(

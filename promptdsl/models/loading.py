@@ -48,14 +48,18 @@ class LanguageModel:
         return LanguageModel, (self.model, self.tokenizer, self.family, self.name, self.text)
 
     @property
+    def first_position(self) -> int:
+        """The number of the first position: 0, but padding_idx + 1 for RoBERTa and its kin, which lose those before."""
+        offset = getattr(getattr(self.model.base_model, "embeddings", None), "padding_idx", None)
+        return offset + 1 if offset is not None and self.model.config.model_type in _OFFSET_POSITIONS else 0
+
+    @property
     def max_positions(self) -> int | None:
         """The longest input that the model takes, in positions; None where the model sets no limit."""
         config = self.model.config
         positions = getattr(config, "max_position_embeddings", None)
-        # RoBERTa and its kin number positions from padding_idx + 1 and so lose the first ones.
-        offset = getattr(getattr(self.model.base_model, "embeddings", None), "padding_idx", None)
-        if offset is not None and config.model_type in _OFFSET_POSITIONS and positions:
-            positions -= offset + 1
+        if positions:
+            positions -= self.first_position
         known = [n for n in (positions, self.text.length_limit) if n]
         return min(known) if known else None
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers.utils.generic import ModelOutput
 
-from promptdsl.encoding.compiler import SoftSlot, TokenProgram, bind
+from promptdsl.encoding.compiler import TokenProgram, bind
 from promptdsl.encoding.encoder import Encoding, Layout
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
@@ -24,11 +24,13 @@ from promptdsl.models.content_free import INPUTS
 from promptdsl.models.demonstrations import DemoStore
 from promptdsl.models.inputs import TOKEN_BUDGET, PromptInputs
 from promptdsl.models.loading import as_language_model, torch_dtype
+from promptdsl.models.prompt import Prompt
 from promptdsl.models.prototype_words import Prototype, name_prototypes
 from promptdsl.models.reading import MaskReader, first_states, states_at
 from promptdsl.models.resolving import resolve
 from promptdsl.models.row_words import against_domain
 from promptdsl.models.top_words import top_words
+from promptdsl.models.tuning import check_tune
 from promptdsl.models.unfitted import refuse_unfitted, unfitted
 from promptdsl.verbalizers.head import Observations, VerbalizerHead
 from promptdsl.verbalizers.losses import class_loss
@@ -55,21 +57,25 @@ class PromptOutput(ModelOutput):
 
 
 class PromptModel(nn.Module):
-    """A frozen language model read through a template and a verbalizer.
+    """A language model read through a template and a verbalizer.
 
     Args:
         lm: a LanguageModel, a name or folder for `load`, or a pair (model, tokenizer). It is never changed.
         template: a Template or its text, with at least one mask.
         verbalizer: a Verbalizer, its text, or a mapping label → words.
-        tune: "prompt" (the LM is frozen) or "full" (a copy of it can be trained).
+        tune: what of the LM can be trained: "prompt" (nothing), "full" (all of a copy), "bitfit" (copies of its biases)
+            or a PEFT configuration such as LoraConfig. What the template and the verbalizer bring can be in any case.
         max_length: the most positions of an input; by default what the LM takes.
         dtype, device: as for `load`; for a model that is there already "auto" keeps its own.
         multi_label: a row may have any number of labels; a class is then judged by itself (a sigmoid a class).
+        seed: of what starts at random: sampled vectors, the networks they go through, adapters.
         backbone: one that was built for this language model already.
+        prompt: one that was built for this template and backbone already.
 
     Attributes:
         label_words: the verbalizer as it was written.
         verbalizer: what it was bound to; `verbalizer.verbalizer` has expanded label words in place of their tags.
+        prompt: what can be trained of a template: soft tokens.
         head: what can be fitted of a verbalizer: priors, weights, soft rows, prototypes, biases.
         inputs: rows → encodings and batches.
         unfitted: what of the two strings needs rows that it has not seen yet.
@@ -84,26 +90,28 @@ class PromptModel(nn.Module):
         template: Template | str,
         verbalizer: Verbalizer | str | dict[str, Any],
         *,
-        tune: str = "prompt",
+        tune: Any = "prompt",
         max_length: int | None = None,
         dtype: str = "auto",
         device: str | None = None,
         multi_label: bool = False,
+        seed: int = 0,
         backbone: Backbone | None = None,
+        prompt: Prompt | None = None,
     ) -> None:
         super().__init__()
-        if tune not in ("prompt", "full"):
-            fail("PD516", f'tune is "prompt" or "full", not {tune!r}', origin="tune")
+        check_tune(tune)
         self.template, self.label_words = Template(template), Verbalizer(verbalizer)
         self.lm = as_language_model(lm, dtype=dtype, device=device)
         self.program = bind(self.template, self.lm.text, family=self.lm.family)
-        _check_slots(self.program)
+        _check_masks(self.program)
         self.max_length = length_limit(max_length, self.lm.max_positions)
         self.multi_label = multi_label
-        trainable = tune == "full"
-        self.backbone = backbone or Backbone(self.lm, trainable=trainable, device=device, dtype=torch_dtype(dtype))
+        self.backbone = backbone or Backbone(self.lm, tune=tune, device=device, dtype=torch_dtype(dtype), seed=seed)
         self.verbalizer = resolve(self.label_words, self.program, self.backbone)
-        self.reader = MaskReader(self.backbone, self.verbalizer, self.program)
+        words = [_starts(w) for w in self.verbalizer.words]
+        self.prompt = prompt or Prompt(self.program, self.backbone, words, seed=seed)
+        self.reader = MaskReader(self.prompt, self.verbalizer, self.program)
         reader, limit = self.reader, self.max_length
         self.inputs = PromptInputs(self.program, self.verbalizer, reader.layouts, reader.room, limit, self.mask_states)
         rows, bias = self.backbone.output_rows([_starts(w) for w in self.verbalizer.soft])
@@ -130,6 +138,7 @@ class PromptModel(nn.Module):
         attention_mask: Tensor,
         reads: Tensor,
         token_type_ids: Tensor | None = None,
+        soft: Tensor | None = None,
         labels: Tensor | None = None,
         word_tokens: Tensor | None = None,
         word_weights: Tensor | None = None,
@@ -140,12 +149,13 @@ class PromptModel(nn.Module):
         Args:
             input_ids, attention_mask, token_type_ids: (batch · layouts, length), a row's layouts side by side.
             reads: (batch · layouts, reads) positions to read, as `PromptBatch` has them.
+            soft: (batch · layouts, length) numbers of soft vectors, -1 elsewhere, as `PromptBatch` has them.
             labels: (batch,) class numbers, or (batch, classes) of 0 and 1 for `multi_label`; with them the output has
                 a loss.
             word_tokens, word_weights, word_groups: where rows have label words of their own, what `Terms` has.
         """
         own = word_tokens, word_weights, word_groups
-        seen: Observations = self.reader(input_ids, attention_mask, reads, token_type_ids, *own)
+        seen: Observations = self.reader(input_ids, attention_mask, reads, token_type_ids, soft, *own)
         logits = self.head(seen)
         loss = None if labels is None else class_loss(logits, labels, self.multi_label)
         return PromptOutput(loss=loss, logits=logits, word_scores=self.head.word_scores(seen))
@@ -199,7 +209,7 @@ class PromptModel(nn.Module):
         for batch in self.batches(rows, batch_size=batch_size, own=own, alone=alone, at_rest=True):
             tensors = batch.tensors(self.backbone.device)
             reads = tensors.pop("reads")
-            states = states_at(self.backbone.states(**tensors), reads[:, :1])
+            states = states_at(self.prompt.states(**tensors), reads[:, :1])
             yield batch.rows, self.backbone.logits(states[:, 0]).float().log_softmax(-1)
 
     @property
@@ -223,7 +233,7 @@ class PromptModel(nn.Module):
         """(rows, hidden): the state at the first mask of rows by themselves, without solved examples."""
         data = as_rows(rows)
         given = self.batches(data, batch_size=batch_size, alone=True, at_rest=True)
-        return first_states(self.backbone, given, len(data))
+        return first_states(self.prompt, given, len(data))
 
     def predict_log_proba(self, rows: Any, *, batch_size: int = 64) -> NDArray[np.float32]:
         """Class log-probabilities of rows, in their order: (rows, classes), float32.
@@ -278,8 +288,9 @@ class PromptModel(nn.Module):
 
     def require_fitted(self) -> None:
         """Raise TrainingError PD713 if something of the two strings needs rows that it has not seen."""
-        if self.unfitted:
-            refuse_unfitted(self.verbalizer.verbalizer, self.unfitted)
+        asked = self.unfitted | self.prompt.unfitted
+        if asked:
+            refuse_unfitted(self.verbalizer.verbalizer, asked)
 
     def __getstate__(self) -> dict[str, Any]:
         """A frozen language model is kept once, in `lm`; the view of it is made anew."""
@@ -295,14 +306,15 @@ class PromptModel(nn.Module):
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         if view is not None:
             self.backbone = Backbone(self.lm, device=view[0], dtype=view[1])
-        self.reader.look_at(self.backbone)
+        self.prompt.look_at(self.backbone)
+        self.reader.look_at(self.prompt)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """What `to`, `half` and their like come to: others look through the same frozen view, which must stay."""
         if not self.backbone.trainable:
             weight = self.backbone.output_weight
             self.backbone = Backbone(self.lm, device=weight.device, dtype=weight.dtype)
-            self.reader.look_at(self.backbone)
+            self.prompt.look_at(self.backbone)
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def rebound(self, verbalizer: Verbalizer) -> PromptModel:
@@ -314,13 +326,14 @@ class PromptModel(nn.Module):
             max_length=self.max_length,
             multi_label=self.multi_label,
             backbone=self.backbone,
+            prompt=self.prompt,
         )
         made.label_words, made.demos = self.label_words, self.demos
         return made
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """What training changes, by what it belongs to: "prompt" (the template's), "verbalizer" and "lm"."""
-        owners: dict[str, list[nn.Module]] = {"prompt": [], "verbalizer": [self.head], "lm": [self.backbone]}
+        owners: dict[str, list[nn.Module]] = {"prompt": [self.prompt], "verbalizer": [self.head], "lm": [self.backbone]}
         return {
             name: [p for module in modules for p in module.parameters() if p.requires_grad]
             for name, modules in owners.items()
@@ -336,7 +349,7 @@ class PromptModel(nn.Module):
         """
         data = as_rows(rows)
         return top_words(
-            self.backbone,
+            self.prompt,
             self.program,
             data,
             k,
@@ -370,13 +383,10 @@ def _with_all_words(seen: Observations) -> Observations:
     return seen[(~seen.words.isneginf().any(1)).nonzero()[:, 0]]
 
 
-def _check_slots(program: TokenProgram) -> None:
+def _check_masks(program: TokenProgram) -> None:
     if not program.masks:
         fail("PD355", "a classifier reads label words at a mask, and this template has none",
              source=program.template.source, help='add <"mask"> where the answer stands')  # fmt: skip
-    if program.prefix or any(isinstance(s, SoftSlot) for s in program.slots):
-        fail("PD517", "soft tokens and prefixes can be encoded and shown; training them is not part of this version",
-             source=program.template.source, help="use fixed text in their place")  # fmt: skip
 
 
 def length_limit(wanted: int | None, model: int | None) -> int | None:

@@ -15,6 +15,7 @@ from promptdsl.encoding.encoder import Layout
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch
 from promptdsl.models.label_tree import LabelTree, tree_scores, tree_supported
+from promptdsl.models.prompt import Prompt
 from promptdsl.verbalizers.head import Observations
 from promptdsl.verbalizers.multi_token import group_scores
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer
@@ -28,7 +29,7 @@ class MaskReader(nn.Module):
     """Reads label words' tokens, mask states and features where a bound verbalizer wants them.
 
     Args:
-        backbone: the language model; it stays the caller's.
+        prompt: what the template trains, around the language model; it stays the caller's.
         bound: the verbalizer.
         program: the template that it was bound to.
     """
@@ -39,11 +40,11 @@ class MaskReader(nn.Module):
     _term_token: Tensor
     _token_ids: Tensor
 
-    def __init__(self, backbone: Backbone, bound: BoundVerbalizer, program: TokenProgram) -> None:
+    def __init__(self, prompt: Prompt, bound: BoundVerbalizer, program: TokenProgram) -> None:
         super().__init__()
-        self._shared = (backbone,)  # not registered: its parameters are the PromptModel's
+        self._shared = (prompt,)  # not registered: its parameters are the PromptModel's
         self.bound = bound
-        self.tree = _tree(backbone, bound, program)
+        self.tree = _tree(prompt, bound, program)
         self.layouts = (Layout(((),)),) if self.tree else tuple(Layout(fill) for fill in bound.fills)
         self.room = max((sum(map(len, fill)) for fill in bound.fills), default=0)
         fill = bound.state_fill
@@ -63,9 +64,9 @@ class MaskReader(nn.Module):
         table = torch.tensor(values, dtype=torch.long, device=self.backbone.device)
         self.register_buffer(name, table, persistent=False)
 
-    def look_at(self, backbone: Backbone) -> None:
-        """Read another view of the same language model."""
-        self._shared = (backbone,)
+    def look_at(self, prompt: Prompt) -> None:
+        """Read through another prompt of the same template."""
+        self._shared = (prompt,)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_shared"}  # the PromptModel's
@@ -73,6 +74,11 @@ class MaskReader(nn.Module):
     @property
     def backbone(self) -> Backbone:
         """The language model."""
+        return self._shared[0].backbone
+
+    @property
+    def prompt(self) -> Prompt:
+        """What the template trains, around the language model."""
         return self._shared[0]
 
     def forward(
@@ -81,6 +87,7 @@ class MaskReader(nn.Module):
         attention_mask: Tensor,
         reads: Tensor,
         token_type_ids: Tensor | None = None,
+        soft: Tensor | None = None,
         word_tokens: Tensor | None = None,
         word_weights: Tensor | None = None,
         word_groups: Tensor | None = None,
@@ -89,9 +96,10 @@ class MaskReader(nn.Module):
     ) -> Observations:
         """What there is to see in a batch as `PromptModel.forward` has it; `normalised` asks for log-probabilities."""
         if word_tokens is not None and word_weights is not None and word_groups is not None:
-            states = self.backbone.states(input_ids, attention_mask, token_type_ids)
+            states = self.prompt.states(input_ids, attention_mask, token_type_ids, soft)
             return self._of_rows(states, reads, word_tokens, word_weights, word_groups)
-        picked = self.picked(input_ids, attention_mask, reads, token_type_ids) if self._needs_states else None
+        given = input_ids, attention_mask, reads, token_type_ids, soft
+        picked = self.picked(*given) if self._needs_states else None
         if self.tree is not None:
             packed = self.backbone.once("tree", tree_supported)
             terms = tree_scores(self.backbone, self.tree, input_ids, attention_mask, reads, packed=packed)
@@ -128,10 +136,15 @@ class MaskReader(nn.Module):
         return self.tree is None or self.bound.state_fill is not None
 
     def picked(
-        self, input_ids: Tensor, attention_mask: Tensor, reads: Tensor, token_type_ids: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        reads: Tensor,
+        token_type_ids: Tensor | None = None,
+        soft: Tensor | None = None,
     ) -> Tensor:
         """States at what is read, (batch, layouts, reads, hidden), of a batch as `PromptModel.forward` has it."""
-        picked = states_at(self.backbone.states(input_ids, attention_mask, token_type_ids), reads)
+        picked = states_at(self.prompt.states(input_ids, attention_mask, token_type_ids, soft), reads)
         return picked.reshape(-1, len(self.layouts), *picked.shape[1:])
 
     def nothing(self) -> Observations:
@@ -172,24 +185,30 @@ class MaskReader(nn.Module):
         return states.flatten(1).float(), features, normaliser
 
 
-def _tree(backbone: Backbone, bound: BoundVerbalizer, program: TokenProgram) -> LabelTree | None:
+def _tree(prompt: Prompt, bound: BoundVerbalizer, program: TokenProgram) -> LabelTree | None:
     """The label words as a tree behind one prompt: on a frozen causal LM, where some have several tokens."""
     masks = program.masks
-    if program.family != "causal" or backbone.trainable or len(masks) > 1 or not bound.plan.normalised:
+    if (
+        program.family != "causal"
+        or prompt.learns
+        or prompt.backbone.trainable
+        or len(masks) > 1
+        or not bound.plan.normalised
+    ):
         return None
     tree = LabelTree.of([w.parts[0] for w in bound.words])
     return tree if len(tree.terms) == len(bound.readings) else None
 
 
-def first_states(backbone: Backbone, given: Iterable[PromptBatch], rows: int) -> NDArray[np.float32]:
+def first_states(prompt: Prompt, given: Iterable[PromptBatch], rows: int) -> NDArray[np.float32]:
     """(rows, hidden): the state at the first thing that is read of each row, in the order of the rows."""
     parts: list[Tensor] = []
     order: list[int] = []
     with torch.inference_mode():
         for batch in given:
-            tensors = batch.tensors(backbone.device)
+            tensors = batch.tensors(prompt.backbone.device)
             reads = tensors.pop("reads")
-            parts.append(states_at(backbone.states(**tensors), reads[:, :1])[:, 0].float().cpu())
+            parts.append(states_at(prompt.states(**tensors), reads[:, :1])[:, 0].float().cpu())
             order += batch.rows
     found = torch.cat(parts).numpy() if parts else np.zeros((0, 0), np.float32)
     states = np.empty((rows, found.shape[1]), np.float32)

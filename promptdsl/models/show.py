@@ -168,6 +168,7 @@ def _top(
     if program.prefix or program.soft or not program.masks:
         return ()
     from promptdsl.models.backbone import Backbone
+    from promptdsl.models.prompt import Prompt
 
-    found = top_words(Backbone(lm), program, rows, TOP, max_length=limit)
+    found = top_words(Prompt(program, Backbone(lm)), program, rows, TOP, max_length=limit)
     return tuple(tuple(map(tuple, row)) for row in found)

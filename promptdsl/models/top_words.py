@@ -14,14 +14,14 @@ from promptdsl.encoding.encoder import default_layout, lay_out, tokenize
 from promptdsl.encoding.rows import as_rows
 from promptdsl.encoding.tokenizer import TextTokenizer
 from promptdsl.errors import fail
-from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import batches
+from promptdsl.models.prompt import Prompt
 
 __all__ = ["top_words"]
 
 
 def top_words(
-    backbone: Backbone,
+    prompt: Prompt,
     program: TokenProgram,
     rows: Any,
     k: int = 10,
@@ -34,8 +34,8 @@ def top_words(
     """The k likeliest tokens at each mask position of each row, with their probabilities, best first.
 
     Args:
-        backbone: the language model.
-        program: a bound template with masks and without soft vectors.
+        prompt: what the template trains, around the language model.
+        program: the bound template, with masks.
         rows: texts, pairs, mappings, a DataFrame or a Dataset.
         k: tokens a position, ≥ 1.
         max_length: the most positions of an input.
@@ -47,11 +47,12 @@ def top_words(
     tokens = tokenize(program, as_rows(rows), max_length=max_length, demos=demos)
     encoded = [[e] for e in lay_out(tokens, default_layout(program))]
     found: list[list[list[tuple[str, float]]]] = [[] for _ in encoded]
+    backbone = prompt.backbone
     with torch.inference_mode():
         for batch in batches(encoded, program.text.pad_id, batch_size=batch_size, token_budget=budget):
             tensors = batch.tensors(backbone.device)
             reads = tensors.pop("reads")
-            states = backbone.states(**tensors)
+            states = prompt.states(**tensors)
             picked = states[torch.arange(len(reads), device=reads.device)[:, None], reads]
             likely = backbone.logits(picked.flatten(0, 1)).float().softmax(-1)
             best = likely.topk(min(k, backbone.vocab_size))

@@ -11,7 +11,7 @@ from promptdsl.verbalizers.verbalizer import BoundVerbalizer
 
 __all__ = ["NEEDS_LABELS", "refuse_unfitted", "unfitted"]
 
-NEEDS_LABELS = frozenset({"auto", "cluster", "prototype", "demos"})
+NEEDS_LABELS = frozenset({"auto", "cluster", "prototype", "demos", "soft", "prefix"})
 
 
 def unfitted(bound: BoundVerbalizer, program: TokenProgram) -> frozenset[str]:

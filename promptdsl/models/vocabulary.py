@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.encoding.tokenizer import TextTokenizer
 
-__all__ = ["label_word_tokens", "word_ids"]
+__all__ = ["label_word_tokens", "whole_words", "word_ids"]
 
 
 def word_ids(program: TokenProgram, text: str, number: int) -> list[int]:
@@ -26,6 +26,11 @@ def label_word_tokens(program: TokenProgram) -> NDArray[np.bool_]:
     """
     mask = program.masks[0]
     return _usable(program.text, mask.leading_space, mask.at_start)
+
+
+def whole_words(text: TextTokenizer) -> NDArray[np.bool_]:
+    """(vocabulary,) whether a token is a word that, written within a text, gives this token and no other."""
+    return _usable(text, True, False)
 
 
 @lru_cache(maxsize=16)

@@ -91,11 +91,12 @@ def _check_numbers(seen: Observations) -> None:
     check_numbers(seen.states.cpu().numpy(), "mask states")
 
 
-def take_over(model: PromptModel, found: PromptModel) -> PromptModel:
-    """Give `model` what was fitted of the verbalizer on another model of the same words, but no class biases."""
+def take_over(model: PromptModel, found: PromptModel, *, biases: bool = False) -> PromptModel:
+    """Give `model` what was fitted of the verbalizer on another model of the same words, with its `biases` or not."""
     model.head = copy.deepcopy(found.head).to(model.backbone.device)
-    model.head.bias.zero_()
-    model.head.log_scale.zero_()
+    if not biases:
+        model.head.bias.zero_()
+        model.head.log_scale.zero_()
     model.demos, model.unfitted = found.demos, frozenset()
     return model
 

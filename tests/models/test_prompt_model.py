@@ -317,8 +317,6 @@ def test_many_label_words_are_bound_in_time_that_grows_with_them() -> None:
     ("template", "verbalizer", "options", "code"),
     [
         ('<"placeholder":"text_a"> It was good', "x: the; y: a", {}, "PD355"),
-        ('<"soft":3> <"placeholder":"text_a"> <"mask">', "x: the; y: a", {}, "PD517"),
-        ('<"prefix":3><"placeholder":"text_a"> <"mask">', "x: the; y: a", {}, "PD517"),
         (TEMPLATE, "x: 漢; y: a", {}, "PD452"),
         ('<"mask"> <"placeholder":"text_a"> <"mask">', "x: the; y: a", {}, "PD451"),
         (TEMPLATE, "x: the; y: a", {"max_length": 4000}, "PD506"),

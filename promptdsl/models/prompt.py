@@ -1,0 +1,96 @@
+"""What a template trains, around the language model that reads it: soft tokens at their places, a prefix in front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from promptdsl.encoding.compiler import TokenProgram
+from promptdsl.encoding.slots import SoftSlot
+from promptdsl.models.backbone import Backbone
+from promptdsl.models.soft_tokens import SoftTokens
+
+__all__ = ["Prompt"]
+
+
+class Prompt(nn.Module):
+    """The trainable part of a template. A template without soft tokens and prefix has none, and everything still works.
+
+    Args:
+        program: the bound template.
+        backbone: the language model; it stays the caller's.
+        label_words: for each label word its token ids, for vectors that start from them.
+        seed: of whatever is sampled.
+
+    Attributes:
+        soft: the soft tokens, or None.
+        unfitted: kinds of tags that say nothing before they were trained: not soft tokens that start as words.
+    """
+
+    def __init__(
+        self, program: TokenProgram, backbone: Backbone, label_words: Sequence[Sequence[int]] = (), *, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self._shared = (backbone,)  # not registered: its parameters are the PromptModel's
+        self.program = program
+        self.soft = SoftTokens(program, backbone, label_words, seed=seed) if program.soft else None
+        self.unfitted = frozenset({"soft"} if self.soft is not None and not _from_words(program) else ())
+
+    @property
+    def backbone(self) -> Backbone:
+        """The language model."""
+        return self._shared[0]
+
+    def look_at(self, backbone: Backbone) -> None:
+        """Use another view of the same language model."""
+        self._shared = (backbone,)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_shared"}  # the PromptModel's
+
+    @property
+    def learns(self) -> bool:
+        """Whether the template has anything to train."""
+        return self.soft is not None
+
+    def states(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        soft: Tensor | None = None,
+    ) -> Tensor:
+        """Last hidden states, (lines, length, hidden), of lines as `PromptBatch` has them."""
+        if self.soft is None or soft is None:
+            return self.backbone.states(input_ids, attention_mask, token_type_ids)
+        vectors = self.placed(self.backbone.embed(input_ids), soft)
+        return self.backbone.states(None, attention_mask, token_type_ids, inputs_embeds=vectors)
+
+    def placed(self, embeddings: Tensor, soft: Tensor) -> Tensor:
+        """Embeddings with the soft tokens at their places: (lines, length, width), (lines, length) → the same shape."""
+        assert self.soft is not None
+        table = self.soft().to(embeddings.dtype)
+        return torch.where((soft >= 0)[..., None], table[soft.clamp(min=0)], embeddings)
+
+    def trained(self) -> None:
+        """Note that training is over."""
+        self.unfitted = frozenset()
+
+    def bake(self) -> None:
+        """Drop the networks that the vectors went through in training, and keep what they give."""
+        if self.soft is not None:
+            self.soft.bake()
+
+    def __str__(self) -> str:
+        parts = [str(part) for part in (self.soft,) if part is not None]
+        return "; ".join(parts) if parts else "nothing to train"
+
+
+def _from_words(program: TokenProgram) -> bool:
+    """Whether the untrained soft tokens are words, every one, so that the template reads like a hard one."""
+    tags = [s.piece for s in program.slots if isinstance(s, SoftSlot)]
+    defined = [t for t in tags if t["soft_id"] is None or t.value is not None]
+    return all(isinstance(t.value, str) and t["length"] is None for t in defined)
