@@ -801,6 +801,24 @@ _MODEL = (
         "The files lack tensors of the model, and made-up ones would give made-up answers.",
         "Use a model that was saved with its language-modelling head.",
     ),
+    Code(
+        "PD540",
+        "a prompt of PEFT's",
+        "PEFT can put soft tokens and prefixes only before everything else, and its prompts cannot join LoRA.",
+        'Write the prompt in the template (<"soft":20>, <"prefix":20>); give tune a LoRA or IA³ configuration, or none.',
+    ),
+    Code(
+        "PD541",
+        "a PEFT configuration that does not fit",
+        "PEFT found nothing in this language model that the configuration's target_modules name, or refused it.",
+        "Name modules that the model has.",
+    ),
+    Code(
+        "PD542",
+        "nothing to tune this way",
+        "The language model has no parameter that this way of tuning trains, such as biases for bitfit.",
+        'Use tune="full" or a PEFT configuration.',
+    ),
     Code("PD519", "a model is needed", "Rows and label words become tokens only with a model.", "Name a model."),
     Code(
         "PD520",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,12 @@ class Prompt(nn.Module):
     def look_at(self, backbone: Backbone) -> None:
         """Use another view of the same language model."""
         self._shared = (backbone,)
+
+    def copy(self) -> Prompt:
+        """One with tensors of its own, around the same language model."""
+        made = copy.deepcopy(self)
+        made.look_at(self.backbone)
+        return made
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_shared"}  # the PromptModel's

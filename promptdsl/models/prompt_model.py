@@ -70,7 +70,7 @@ class PromptModel(nn.Module):
         multi_label: a row may have any number of labels; a class is then judged by itself (a sigmoid a class).
         seed: of what starts at random: sampled vectors, the networks they go through, adapters.
         backbone: one that was built for this language model already.
-        prompt: one that was built for this template and backbone already.
+        prompt: one that was built for this template and backbone already; it becomes this model's own.
 
     Attributes:
         label_words: the verbalizer as it was written.
@@ -326,7 +326,7 @@ class PromptModel(nn.Module):
             max_length=self.max_length,
             multi_label=self.multi_label,
             backbone=self.backbone,
-            prompt=self.prompt,
+            prompt=self.prompt.copy(),
         )
         made.label_words, made.demos = self.label_words, self.demos
         return made
