@@ -805,7 +805,7 @@ _MODEL = (
         "PD540",
         "a prompt of PEFT's",
         "PEFT can put soft tokens and prefixes only before everything else, and its prompts cannot join LoRA.",
-        'Write the prompt in the template (<"soft":20>, <"prefix":20>); give tune a LoRA or IA³ configuration, or none.',
+        'Write the prompt in the template (<"soft":20>, <"prefix":20>); give tune LoRA, IA³ or their like, or nothing.',
     ),
     Code(
         "PD541",
