@@ -802,6 +802,18 @@ _MODEL = (
         "Use a model that was saved with its language-modelling head.",
     ),
     Code(
+        "PD530",
+        "a model that takes no prefix",
+        "A prefix needs attention that takes keys and values beside its own; on trial, this model's did not.",
+        'Use soft tokens, such as <"soft":20>, or another language model.',
+    ),
+    Code(
+        "PD531",
+        "a prefix longer than the model",
+        "The prefix takes the first positions, and the model has no more than those.",
+        "Write a shorter prefix, or use a model with more positions.",
+    ),
+    Code(
         "PD540",
         "a prompt of PEFT's",
         "PEFT can put soft tokens and prefixes only before everything else, and its prompts cannot join LoRA.",
@@ -902,8 +914,8 @@ _TRAINING = (
     Code(
         "PD703",
         "a loss that is not a number",
-        "Training diverged.",
-        "Lower the learning rate, or train in float32.",
+        "Training diverged: a loss, its gradient or what was trained is infinite or NaN. The last good state was kept.",
+        "Lower the learning rate, warm up for longer, or train in float32.",
     ),
     Code("PD704", "nothing to train", "No parameter of the model may learn.", "Say what may learn with tune."),
     Code("PD705", "a setting that training cannot use", "A number is out of its range.", "Give one in the range."),
@@ -943,6 +955,31 @@ _TRAINING = (
         "a class without labelled rows",
         "Prototypes, and label words that are searched for, are learnt from rows of every class.",
         "Give at least one row of each class.",
+    ),
+    Code(
+        "PD720",
+        "a batch that cannot be split",
+        "batch_size counts the rows of all processes together, and each takes the same number.",
+        "Use a batch_size that is a multiple of the number of processes.",
+    ),
+    Code("PD721", "no rows to train on", "Training needs at least one labelled row.", "Give labelled rows."),
+    Code(
+        "PD722",
+        "checkpoints of nobody knows what",
+        "The folder for checkpoints has some that this library did not write, or lost what says whose they are.",
+        "Give another folder, or remove this one.",
+    ),
+    Code(
+        "PD723",
+        "checkpoints of another training",
+        "An interrupted training left them there, and its data, strings, model or settings were not these.",
+        "Train as it was begun, give another folder, or remove this one.",
+    ),
+    Code(
+        "PD724",
+        "nowhere to report to",
+        "A name of report_to is none that transformers.Trainer knows, or what it needs is not installed.",
+        "Correct the name, install what is missing, or leave report_to out.",
     ),
 )
 

@@ -86,6 +86,11 @@ _TEMPLATE = (
                     Type(("null", "text"), choices=("mlp",)), None, "the network that makes the keys and values"
                 ),
                 "hidden": AttributeSpec(Type(("integer",), least=1, most=65536), 512, "width of that network"),
+                "init": AttributeSpec(
+                    Type(("text",), choices=("vocab", "normal", "labels", "text:")),
+                    "vocab",
+                    "what the prefix starts from",
+                ),
                 "dropout": AttributeSpec(
                     Type(("number",), least=0, most=0.99), 0.0, "dropout on the prefix in training"
                 ),
