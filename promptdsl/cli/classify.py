@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptdsl.classifier import PromptClassifier
-from promptdsl.cli.files import Table, lines_named, read_table
 from promptdsl.cli.options import template_of, verbalizer_of
 from promptdsl.cli.progress import progress
 from promptdsl.encoding.rows import ABSENT, Rows, column_texts
+from promptdsl.encoding.tables import Table, lines_named, read_table
 from promptdsl.errors import Diagnostic, TrainingError, fail, printable
 from promptdsl.language.audit import Audit
 from promptdsl.training.few_shot import few_shot_indices

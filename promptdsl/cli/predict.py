@@ -30,8 +30,8 @@ from promptdsl.cli.terminal import write
 from promptdsl.errors import printable  # fmt: skip
 
 if TYPE_CHECKING:
-    from promptdsl.cli.files import Table
     from promptdsl.cli.predictions import Prediction
+    from promptdsl.encoding.tables import Table
 
 __all__ = ["command"]
 

@@ -47,7 +47,7 @@ def command(
     if model is None:
         write(json.dumps({"template": str(parsed), "tree": parsed.tree()}) if as_json else parsed.tree())
         return
-    from promptdsl.cli.files import lines_named, read_table
+    from promptdsl.encoding.tables import lines_named, read_table
     from promptdsl.models.show import show
 
     if data is None:

@@ -2,149 +2,207 @@
 
 from __future__ import annotations
 
-import math
+import os
 import random
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from promptdsl.encoding.encoder import Encoding
-from promptdsl.encoding.rows import as_rows
-from promptdsl.errors import fail
-from promptdsl.models.batching import collate
+from promptdsl.encoding.rows import Rows, as_rows
+from promptdsl.errors import fail, printable
 from promptdsl.models.prompt_model import PromptModel
+from promptdsl.training.checkpoints import Checkpoints
 from promptdsl.training.choices import require_choices
+from promptdsl.training.data import Collator, Plan, Stream
+from promptdsl.training.job import Job
+from promptdsl.training.logs import LogEntry, LogFiles, entries_of
+from promptdsl.training.settings import SCHEDULES, TrainingSettings
 
-__all__ = ["TrainingSettings", "train"]
+if TYPE_CHECKING:
+    from transformers import TrainerCallback, TrainingArguments
+
+    from promptdsl.training.loop import PromptTrainer
+
+__all__ = ["TrainingRun", "TrainingSettings", "train", "train_run"]
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """How to train: AdamW with linear warm-up and decay.
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingRun:
+    """What came of a training.
 
-    `steps`, where given, overrides `epochs`. `warmup` is a share of the steps.
+    Attributes:
+        model: what was trained, in evaluation mode.
+        plan: how many rows were read in how many steps.
+        history: the log; of a training that was gone on with, from its beginning.
+        resumed: the step that it was gone on from; 0 where it was not.
+        seconds: what this took.
     """
 
-    learning_rate: float = 5e-5
-    epochs: int = 10
-    steps: int | None = None
-    batch_size: int = 8
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    seed: int = 0
-    verbose: bool = False
+    model: PromptModel = field(repr=False)
+    plan: Plan
+    history: tuple[LogEntry, ...]
+    resumed: int
+    seconds: float
 
-    def __post_init__(self) -> None:
-        """Raise TrainingError PD705 for a value that training cannot use."""
-        whole = {"epochs": self.epochs, "batch_size": self.batch_size, "steps": 1 if self.steps is None else self.steps}
-        real = {
-            "learning_rate": (self.learning_rate, math.inf),
-            "warmup": (self.warmup, 1),
-            "weight_decay": (self.weight_decay, math.inf),
-        }
-        for name, value in whole.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                fail(
-                    "PD705", f"{name} must be a whole number ≥ 1, not {value!r}", help="give such a number", origin=name
-                )
-        for name, (number, most) in real.items():
-            if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number <= most:
-                fail(
-                    "PD705",
-                    f"{name} must be a number from 0 to {most}, not {number!r}",
-                    help="give such a number",
-                    origin=name,
-                )
+    @property
+    def steps(self) -> int:
+        """Updates of the parameters."""
+        return self.plan.steps
 
-
-@dataclass(frozen=True, slots=True)
-class _Example:
-    encodings: Sequence[Encoding]
-    label: Tensor
-
-
-class _Examples(Dataset[_Example]):
-    def __init__(self, encoded: Sequence[Sequence[Encoding]], labels: Tensor) -> None:
-        self.items = [_Example(e, y) for e, y in zip(encoded, labels, strict=True)]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> _Example:
-        return self.items[index]
+    def __str__(self) -> str:
+        losses = f", loss {self.history[0].loss:.4f} → {self.history[-1].loss:.4f}" if self.history else ""
+        gone_on = f", from step {self.resumed} on" if self.resumed else ""
+        return f"{self.plan} in {self.seconds:.1f} s{gone_on}{losses}"
 
 
 def train(model: PromptModel, rows: Any, labels: Tensor | Sequence[int], settings: TrainingSettings) -> PromptModel:
-    """Train whatever of `model` has gradients on labelled rows, in place, and return it in evaluation mode.
+    """As `train_run`, for those who want the model alone."""
+    return train_run(model, rows, labels, settings).model
+
+
+def train_run(
+    model: PromptModel,
+    rows: Any,
+    labels: Tensor | Sequence[int],
+    settings: TrainingSettings,
+    *,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> TrainingRun:
+    """Train whatever of `model` has gradients on labelled rows, in place.
+
+    Started by torchrun or accelerate, each process trains on its part of each batch, and all have the same model at
+    the end, which is the one that a single process would have.
 
     Args:
-        model: a PromptModel built with `tune="full"`.
+        model: a PromptModel that has something to train: soft tokens, soft label words, a language model that is tuned.
         rows: labelled rows.
         labels: (rows,) class numbers in the model's order of labels; (rows, classes) of 0 and 1 for multi-label ones.
-        settings: learning rate, epochs …
+        settings: learning rates, steps …
+        callbacks: further callbacks of transformers.Trainer.
 
     Raises:
-        TrainingError: PD703 if the loss is not a number, PD704 if nothing of the model can be trained.
+        TrainingError: PD703 if the loss is not a number: the model then has its last good parameters; PD704 if nothing
+            of it can be trained; PD701 for another number of labels than of rows; PD720–PD724 for a batch, rows,
+            checkpoints or reports that cannot be used. But for PD703 nothing was changed.
         RowError: PD611 for a row that lacks the choice that it is labelled with.
+        FileError: PD804 if logs or checkpoints cannot be written.
     """
-    from transformers import Trainer
+    started, data, targets = time.monotonic(), as_rows(rows), torch.as_tensor(labels)
+    _check(model, data, targets)
+    try:
+        with _own_random_state(), _scratch(settings) as scratch:
+            arguments = _arguments(settings, scratch, model)
+            plan = _fit_in(arguments, settings, len(data))
+            own = None if model.demos is None else range(len(data))
+            stream = Stream(model.encode(data, own=own), targets, plan, settings.seed)
+            trainer = _trainer(model, settings, plan, stream, arguments, callbacks)
+            history, resumed = _run(trainer, stream)
+    finally:
+        model.zero_grad()
+        model.eval()
+    return TrainingRun(model, plan, history, resumed, time.monotonic() - started)
 
+
+def _check(model: PromptModel, data: Rows, targets: Tensor) -> None:
     if not any(p.requires_grad for p in model.parameters()):
         fail("PD704", "nothing of this model can be trained", help='build it with tune="full"', origin="tune")
-    data = as_rows(rows)
-    require_choices(model, data, torch.as_tensor(labels))
-    own = None if model.demos is None else range(len(data))
-    examples = _Examples(model.encode(data, own=own), torch.as_tensor(labels))
-    pad_id = model.program.text.pad_id
-
-    def batch(items: list[_Example]) -> dict[str, Tensor]:
-        tensors = collate([i.encodings for i in items], range(len(items)), pad_id).tensors()
-        return tensors | {"labels": torch.stack([i.label for i in items])}
-
-    with _own_random_state(), tempfile.TemporaryDirectory() as scratch:
-        trainer = Trainer(model, _arguments(settings, scratch, model), train_dataset=examples, data_collator=batch)
-        if not settings.verbose:
-            _silence(trainer)
-        result = trainer.train()
-    if not math.isfinite(result.training_loss):
+    if len(targets) != len(data):
         fail(
-            "PD703", "the loss is not a number", help="lower the learning rate, or train in float32", origin="training"
+            "PD701", f"{len(data)} rows and {len(targets)} labels", help="give one label for each row", origin="labels"
         )
-    return model.eval()
+    require_choices(model, data, targets)
 
 
-def _silence(trainer: Any) -> None:
-    from transformers.trainer_callback import PrinterCallback, ProgressCallback
+def _run(trainer: PromptTrainer, stream: Stream) -> tuple[tuple[LogEntry, ...], int]:
+    """Train, from the last checkpoint of this job on if there is one: the whole log, and that checkpoint's step."""
+    from promptdsl.training.loop import Sealing, saved_state
 
-    for callback in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(callback)
+    settings, arguments = trainer.settings, trainer.args
+    checkpoints, last = None, None
+    if settings.checkpoints is not None:
+        checkpoints = Checkpoints.of(settings.checkpoints)
+        job = Job.of(trainer.prompt_model, stream.items, trainer.plan, settings)
+        checkpoints.require(job)
+        last = checkpoints.last()
+        trainer.add_callback(Sealing(checkpoints))
+        arguments.distributed_state.wait_for_everyone()  # all have looked before anything is written
+        if arguments.should_save:
+            checkpoints.begin(job)
+    before = saved_state(last)
+    if settings.output is not None and arguments.should_save:
+        trainer.files = LogFiles(settings.output, entries_of(before.log_history))
+    torch.manual_seed(settings.seed + arguments.process_index)  # each process has dropout of its own
+    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    if not trainer.all_finite():
+        trainer.diverged(trainer.plan.steps)
+    arguments.distributed_state.wait_for_everyone()
+    if checkpoints is not None and arguments.should_save:
+        checkpoints.remove()
+    return entries_of(trainer.state.log_history), before.global_step
 
 
-def _arguments(settings: TrainingSettings, scratch: str, model: PromptModel) -> Any:
+def _trainer(
+    model: PromptModel,
+    settings: TrainingSettings,
+    plan: Plan,
+    stream: Stream,
+    arguments: TrainingArguments,
+    callbacks: Sequence[TrainerCallback],
+) -> PromptTrainer:
+    """The trainer; TrainingError PD724 if one of `report_to` is not known or not installed."""
+    from promptdsl.training.loop import LastStep, PromptTrainer, silence
+
+    options: dict[str, Any] = {"args": arguments, "train_dataset": stream, "callbacks": [LastStep(), *callbacks]}
+    collator = Collator(model.program.text.pad_id)
+    try:
+        trainer = PromptTrainer(model, settings, plan, data_collator=collator, **options)
+    except (ValueError, RuntimeError, ImportError) as error:
+        if not settings.report_to:
+            raise
+        names = printable(", ".join(settings.report_to), 60)
+        note, remedy = printable(str(error).split("\n")[0], 200), "install what is missing, or leave report_to out"
+        fail("PD724", f"nothing can be reported to {names}", help=remedy, note=note, origin="report_to")
+    if not settings.verbose:
+        silence(trainer)
+    return trainer
+
+
+def _fit_in(arguments: TrainingArguments, settings: TrainingSettings, rows: int) -> Plan:
+    """The plan for as many processes as there turn out to be, entered into Trainer's arguments."""
+    plan = Plan.of(settings, rows, arguments.world_size)
+    arguments.per_device_train_batch_size = plan.batch_size // plan.processes
+    arguments.max_steps = plan.steps
+    arguments.warmup_steps = int(settings.warmup * plan.steps)
+    arguments.logging_steps = min(settings.logging_steps, plan.steps)
+    if arguments.n_gpu > 1:  # without a launcher one device is used: replicas would each take a whole batch
+        arguments._n_gpu = 1
+    return plan
+
+
+def _arguments(settings: TrainingSettings, scratch: str, model: PromptModel) -> TrainingArguments:
     from transformers import TrainingArguments
 
+    on_cpu = model.backbone.device.type == "cpu"
     return TrainingArguments(
         output_dir=scratch,
-        learning_rate=settings.learning_rate,
-        num_train_epochs=settings.epochs,
-        max_steps=settings.steps or -1,
-        per_device_train_batch_size=settings.batch_size,
-        weight_decay=settings.weight_decay,
-        warmup_steps=settings.warmup,
-        lr_scheduler_type="linear",
+        lr_scheduler_type=SCHEDULES[settings.schedule],
+        max_grad_norm=settings.max_grad_norm,
         seed=settings.seed,
-        data_seed=settings.seed,
-        use_cpu=model.backbone.device.type == "cpu",
-        save_strategy="no",
-        logging_strategy="steps" if settings.verbose else "no",
-        report_to="none",
+        use_cpu=on_cpu,
+        ddp_backend="gloo" if on_cpu and "LOCAL_RANK" in os.environ else None,  # set by torchrun and by accelerate
+        ddp_broadcast_buffers=False,  # they are the same everywhere, and nothing changes them
+        save_strategy="no" if settings.checkpoints is None else "steps",
+        save_steps=settings.save_steps,
+        save_total_limit=2,  # the one before counts if the last was not completed
+        logging_strategy="steps",
+        report_to=list(settings.report_to) or "none",
         logging_nan_inf_filter=False,  # else a loss that is not a number would be averaged away
         disable_tqdm=not settings.verbose,
         dataloader_pin_memory=False,
@@ -153,11 +211,17 @@ def _arguments(settings: TrainingSettings, scratch: str, model: PromptModel) -> 
     )
 
 
+def _scratch(settings: TrainingSettings) -> Any:
+    """Where transformers.Trainer may write: checkpoints, and what it reports to files."""
+    given = settings.checkpoints or (settings.output if settings.report_to else None)
+    return tempfile.TemporaryDirectory() if given is None else nullcontext(given)
+
+
 @contextmanager
 def _own_random_state() -> Iterator[None]:
     """Trainer seeds the global generators; the caller's go on afterwards as if nothing had happened."""
     python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         try:
             yield
         finally:

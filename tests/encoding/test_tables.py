@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from promptdsl.cli.files import Table, lines_named, read_table
+from promptdsl.encoding.tables import Table, lines_named, read_table
 from promptdsl.errors import FileError, RowError, fail_row
 
 ROWS = [

@@ -1,0 +1,121 @@
+"""How to train: learning rates for each part that learns, steps, batches, schedule, and where the records go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from promptdsl.errors import fail, printable
+
+__all__ = ["RATES", "SCHEDULES", "TrainingSettings"]
+
+# Name → what transformers calls this schedule of the learning rate after warm-up.
+SCHEDULES: Mapping[str, str] = {"linear": "linear", "constant": "constant_with_warmup", "cosine": "cosine"}
+
+# Part of the model → the setting, and the column of the log, that its learning rate is.
+RATES: Mapping[str, str] = {
+    "prompt": "prompt_learning_rate",
+    "verbalizer": "verbalizer_learning_rate",
+    "lm": "learning_rate",
+}
+
+_SEEDS = 2**32 - 1  # numpy's
+# Name → the least and the most that a whole number, or a real one, may be.
+_WHOLE: Mapping[str, tuple[int, float]] = {
+    "epochs": (1, math.inf),
+    "steps": (1, math.inf),
+    "batch_size": (1, math.inf),
+    "logging_steps": (1, math.inf),
+    "save_steps": (1, math.inf),
+    "seed": (0, _SEEDS),
+}
+_REAL: Mapping[str, float] = {
+    "learning_rate": math.inf,
+    "prompt_learning_rate": math.inf,
+    "verbalizer_learning_rate": math.inf,
+    "weight_decay": math.inf,
+    "prompt_weight_decay": math.inf,
+    "warmup": 1,
+    "max_grad_norm": math.inf,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How to train: AdamW with warm-up and decay, each part with a learning rate of its own.
+
+    Attributes:
+        learning_rate, prompt_learning_rate, verbalizer_learning_rate: of the language model, of what the template
+            brings, of what the verbalizer brings. What starts anew wants far larger rates than what is trained already.
+        epochs: passes over the rows; `steps`, where given, overrides it.
+        steps: updates of the parameters.
+        batch_size: rows of one update, split evenly over all processes; all rows where there are fewer.
+        weight_decay, prompt_weight_decay: of the language model, without its biases and norms, and of what the template
+            brings; what the verbalizer brings is not decayed.
+        warmup: the share of the steps in which the learning rates rise to what they are.
+        schedule: what they do afterwards: "linear" (down to 0), "constant" or "cosine".
+        max_grad_norm: the gradients' norm is cut to this; 0 for not at all.
+        seed: of the order of rows and of dropout.
+        verbose: show a progress bar.
+        report_to: whom else to tell, by the names that transformers.Trainer has for them: "tensorboard", "wandb" ….
+        logging_steps: how many steps the losses of the log are means of.
+        output: the folder of log.jsonl and log.csv; None for none.
+        checkpoints: a folder of local scratch to save to while training, and to go on from; None for none.
+        save_steps: how many steps lie between two checkpoints.
+    """
+
+    learning_rate: float = 5e-5
+    prompt_learning_rate: float = 5e-3
+    verbalizer_learning_rate: float = 1e-3
+    epochs: int = 10
+    steps: int | None = None
+    batch_size: int = 8
+    weight_decay: float = 0.01
+    prompt_weight_decay: float = 0.0
+    warmup: float = 0.1
+    schedule: str = "linear"
+    max_grad_norm: float = 1.0
+    seed: int = 0
+    verbose: bool = False
+    report_to: tuple[str, ...] = ()
+    logging_steps: int = 10
+    output: str | None = None
+    checkpoints: str | None = None
+    save_steps: int = 100
+
+    def __post_init__(self) -> None:
+        """Raise TrainingError PD705 for a value that training cannot use."""
+        for name, (least, most) in _WHOLE.items():
+            value = getattr(self, name)
+            if (name, value) != ("steps", None) and not (_is_number(value, int) and least <= value <= most):
+                _refuse(name, value, f"a whole number ≥ {least}" + (f" and ≤ {most}" if most < math.inf else ""))
+        for name, highest in _REAL.items():
+            value = getattr(self, name)
+            if not (_is_number(value, (int, float)) and 0 <= value <= highest and value < math.inf):
+                _refuse(name, value, f"a number from 0 to {highest}")
+        if self.schedule not in SCHEDULES:
+            _refuse("schedule", self.schedule, f"one of {', '.join(SCHEDULES)}")
+        if not isinstance(self.report_to, tuple) or not all(isinstance(name, str) for name in self.report_to):
+            _refuse("report_to", self.report_to, 'a tuple of names, such as ("tensorboard",)')
+        for name in ("output", "checkpoints"):
+            if not isinstance(getattr(self, name), str | None) or getattr(self, name) == "":
+                _refuse(name, getattr(self, name), "the name of a folder, or None")
+
+    def rate_of(self, part: str) -> float:
+        """The learning rate of a part that learns, as `PromptModel.parameter_groups` names it."""
+        return float(getattr(self, RATES[part]))
+
+    def decay_of(self, part: str) -> float:
+        """The weight decay of a part."""
+        return {"lm": self.weight_decay, "prompt": self.prompt_weight_decay}.get(part, 0.0)
+
+
+def _is_number(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _refuse(name: str, value: Any, wanted: str) -> NoReturn:
+    shown = printable(repr(value), 80)
+    fail("PD705", f"{name} must be {wanted}, not {shown}", help=f"give {wanted}", origin=name)
