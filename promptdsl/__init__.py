@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from promptdsl.classifier import PromptClassifier
+    from promptdsl.comparison import Study, compare
     from promptdsl.encoding import bind, encode
     from promptdsl.errors import Diagnostic, PromptDSLError
     from promptdsl.language.template import Template
@@ -26,9 +27,11 @@ _HOMES = {
     "PromptClassifier": "promptdsl.classifier",
     "PromptDSLError": "promptdsl.errors",
     "PromptModel": "promptdsl.models.prompt_model",
+    "Study": "promptdsl.comparison",
     "Template": "promptdsl.language.template",
     "Verbalizer": "promptdsl.language.verbalizer",
     "bind": "promptdsl.encoding",
+    "compare": "promptdsl.comparison",
     "encode": "promptdsl.encoding",
     "expected_calibration_error": "promptdsl.verbalizers.reliability",
     "load": "promptdsl.models.loading",
@@ -42,9 +45,11 @@ __all__ = [
     "PromptClassifier",
     "PromptDSLError",
     "PromptModel",
+    "Study",
     "Template",
     "Verbalizer",
     "bind",
+    "compare",
     "encode",
     "expected_calibration_error",
     "load",

@@ -981,6 +981,53 @@ _TRAINING = (
         "A name of report_to is none that transformers.Trainer knows, or what it needs is not installed.",
         "Correct the name, install what is missing, or leave report_to out.",
     ),
+    Code(
+        "PD740",
+        "an argument that compare does not take",
+        "Templates and verbalizers have names, shots and seeds are whole numbers, settings are PromptClassifier's.",
+        "Give what the message names.",
+    ),
+    Code(
+        "PD741", "data without labels", "A study compares on labelled rows.", "Give (rows, labels), or a label column."
+    ),
+    Code(
+        "PD742",
+        "a folder that holds another study",
+        "The cells of studies with other rows, models, or texts under the same names do not stand in one table.",
+        "Give another folder, or new names to what is new.",
+    ),
+    Code(
+        "PD743",
+        "no study in the folder",
+        "The folder has no study, or files that are damaged or of another version.",
+        "Give the folder that compare wrote, or Study.save.",
+    ),
+    Code("PD744", "workers without Optuna", "Workers share cells through it.", 'pip install "promptdsl[sweep]"'),
+    Code("PD745", "a DataFrame without pandas", "Study.table gives one.", "Install pandas, or use Study.rows."),
+    Code(
+        "PD746",
+        "a baseline that cannot be fitted",
+        "The rows have no words, the model's family has no classification head, or fine-tuning diverged.",
+        "Do what the message says, or leave the baseline out.",
+    ),
+    Code(
+        "PD747",
+        "workers that ended with an error",
+        "A worker process ended before its cells were done; its last line is in the note.",
+        "Correct the cause and call compare again: it goes on where it stopped.",
+    ),
+    Code(
+        "PD748",
+        "a study that workers cannot share",
+        "Workers load the model by its name and the rows from the folder, and one of them is not the study's.",
+        "Give a model by name, and rows of texts and numbers; or workers=1.",
+    ),
+    Code(
+        "PD749",
+        "settings chosen on many rows",
+        "A few-shot learner has as many rows to choose on as to train on; choosing on more flatters it.",
+        "Leave out dev: rows to choose on are then drawn few-shot.",
+    ),
 )
 
 _FILES = (

@@ -1,0 +1,85 @@
+"""Files of a study: written whole or not at all, with a checksum that shows damage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from promptdsl.errors import fail, printable
+
+__all__ = ["canonical", "digest", "read_checked", "write_checked"]
+
+
+def canonical(content: Any) -> str:
+    """JSON with one spelling: sorted keys, no blanks; what JSON does not have as Python shows it."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=repr)
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical(content).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def write_checked(path: Path, content: Any) -> None:
+    """Write JSON with its checksum. Whoever reads at any time, and whatever is killed, finds the old file or the new.
+
+    Raises:
+        FileError: PD804 where the system refuses.
+    """
+    text = json.dumps({"sha256": digest(content), "content": content}, ensure_ascii=False, separators=(",", ":"))
+    with _written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode("utf-8", "surrogatepass"))
+                file.flush()
+                os.fsync(file.fileno())
+            Path(scratch).replace(path)
+        except BaseException:
+            Path(scratch).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name of a new file is on disk too, where folders can be synchronised."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_checked(path: Path) -> Any:
+    """What `write_checked` wrote; None where there is no such file, or a damaged one."""
+    try:
+        stored = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
+        return stored["content"] if digest(stored["content"]) == stored["sha256"] else None
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    except OSError as error:
+        _refused("PD803", path, "read", error)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        _refused("PD804", path, "written", error)
+
+
+def _refused(code: str, path: Path, verb: str, error: OSError) -> NoReturn:
+    message = f"{printable(str(path), 120)} cannot be {verb}: {error.strerror or error}"
+    fail(code, message, help="check the path and its permissions", origin="folder")
