@@ -25,6 +25,7 @@ _NULL_OR_COUNT = Type(("null", "integer"), least=1, most=LONGEST)
 _COUNT = Type(("integer",), least=1, most=LONGEST)
 _FLAG = Type(("boolean",))
 _TEXT = Type(("text",))
+_INIT = Type(("text",), choices=("vocab", "normal", "labels", "text:"))
 _ENCODER = Type(("null", "text"), choices=("mlp", "lstm"))
 _FILTERS = AttributeSpec(Type(("texts",), filters=True), (), "filters that turn the value into text, applied in order")
 _MISSING = AttributeSpec(Type(("text",), choices=("error", "empty")), "error", "what a row without this column is")
@@ -68,9 +69,7 @@ _TEMPLATE = (
                 ),
                 "same": AttributeSpec(_FLAG, False, "the vectors are one vector repeated"),
                 "duplicate": AttributeSpec(_COUNT, None, "OpenPrompt's name for length on a null value"),
-                "init": AttributeSpec(
-                    Type(("text",), choices=("vocab", "normal", "labels", "text:")), "vocab", "how the vectors start"
-                ),
+                "init": AttributeSpec(_INIT, "vocab", "how the vectors start"),
                 "encoder": AttributeSpec(_ENCODER, None, "one network that all tags with this encoder go through"),
             }
         ),
@@ -86,14 +85,10 @@ _TEMPLATE = (
                     Type(("null", "text"), choices=("mlp",)), None, "the network that makes the keys and values"
                 ),
                 "hidden": AttributeSpec(Type(("integer",), least=1, most=65536), 512, "width of that network"),
-                "init": AttributeSpec(
-                    Type(("text",), choices=("vocab", "normal", "labels", "text:")),
-                    "vocab",
-                    "what the prefix starts from",
-                ),
                 "dropout": AttributeSpec(
                     Type(("number",), least=0, most=0.99), 0.0, "dropout on the prefix in training"
                 ),
+                "init": AttributeSpec(_INIT, "vocab", "the words whose keys and values it starts from"),
             }
         ),
     ),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.encoding.slots import SoftSlot
 from promptdsl.models.backbone import Backbone
+from promptdsl.models.prefix import Prefix
 from promptdsl.models.soft_tokens import SoftTokens
 
 __all__ = ["Prompt"]
@@ -27,7 +28,7 @@ class Prompt(nn.Module):
         seed: of whatever is sampled.
 
     Attributes:
-        soft: the soft tokens, or None.
+        soft, prefix: the soft tokens and the prefix, or None.
         unfitted: kinds of tags that say nothing before they were trained: not soft tokens that start as words.
     """
 
@@ -38,7 +39,9 @@ class Prompt(nn.Module):
         self._shared = (backbone,)  # not registered: its parameters are the PromptModel's
         self.program = program
         self.soft = SoftTokens(program, backbone, label_words, seed=seed) if program.soft else None
-        self.unfitted = frozenset({"soft"} if self.soft is not None and not _from_words(program) else ())
+        self.prefix = Prefix(program, backbone, label_words, seed=seed) if program.prefix else None
+        kinds = {"soft": self.soft is not None and not _from_words(program), "prefix": self.prefix is not None}
+        self.unfitted = frozenset(kind for kind, asks in kinds.items() if asks)
 
     @property
     def backbone(self) -> Backbone:
@@ -59,9 +62,14 @@ class Prompt(nn.Module):
         return {name: value for name, value in self.__dict__.items() if name != "_shared"}  # the PromptModel's
 
     @property
+    def parts(self) -> list[SoftTokens | Prefix]:
+        """The soft tokens and the prefix, as far as there are any."""
+        return [part for part in (self.soft, self.prefix) if part is not None]
+
+    @property
     def learns(self) -> bool:
         """Whether the template has anything to train."""
-        return self.soft is not None
+        return any(True for _ in self.parameters())
 
     def states(
         self,
@@ -71,10 +79,9 @@ class Prompt(nn.Module):
         soft: Tensor | None = None,
     ) -> Tensor:
         """Last hidden states, (lines, length, hidden), of lines as `PromptBatch` has them."""
-        if self.soft is None or soft is None:
-            return self.backbone.states(input_ids, attention_mask, token_type_ids)
-        vectors = self.placed(self.backbone.embed(input_ids), soft)
-        return self.backbone.states(None, attention_mask, token_type_ids, inputs_embeds=vectors)
+        vectors = None if self.soft is None or soft is None else self.placed(self.backbone.embed(input_ids), soft)
+        given = None if vectors is not None else input_ids, attention_mask, token_type_ids, vectors
+        return self.backbone.states(*given) if self.prefix is None else self.prefix.states(self.backbone, *given)
 
     def placed(self, embeddings: Tensor, soft: Tensor) -> Tensor:
         """Embeddings with the soft tokens at their places: (lines, length, width), (lines, length) → the same shape."""
@@ -87,13 +94,12 @@ class Prompt(nn.Module):
         self.unfitted = frozenset()
 
     def bake(self) -> None:
-        """Drop the networks that the vectors went through in training, and keep what they give."""
-        if self.soft is not None:
-            self.soft.bake()
+        """Drop the networks that vectors, keys and values went through in training, and keep what they give."""
+        for part in self.parts:
+            part.bake()
 
     def __str__(self) -> str:
-        parts = [str(part) for part in (self.soft,) if part is not None]
-        return "; ".join(parts) if parts else "nothing to train"
+        return "; ".join(map(str, self.parts)) or "nothing to train"
 
 
 def _from_words(program: TokenProgram) -> bool:
