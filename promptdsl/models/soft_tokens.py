@@ -122,6 +122,7 @@ class Starts:
         """The vectors of a text's tokens."""
         return self.rows(self.text.encode([" " + text])[0])
 
+    @torch.no_grad()
     def rows(self, ids: Sequence[int]) -> Tensor:
         """The vectors of some tokens, (n, width)."""
         return self.embed(torch.tensor(list(ids), dtype=torch.long, device=self.embeddings.device)).float()
