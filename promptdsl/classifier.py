@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -20,9 +21,11 @@ from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.loading import LanguageModel, as_language_model
 from promptdsl.models.prompt_model import PromptModel
 from promptdsl.models.prototype_words import Prototype
+from promptdsl.models.tuning import check_tune
 from promptdsl.training.fitting import fit_verbalizer, refit, take_over
+from promptdsl.training.settings import TrainingSettings
 from promptdsl.training.targets import Targets
-from promptdsl.training.trainer import TrainingSettings, train
+from promptdsl.training.trainer import TrainingRun, train_run
 
 __all__ = ["PromptClassifier"]
 
@@ -34,23 +37,27 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A text classifier made of a template, a verbalizer and a language model.
 
     It predicts without `fit`, from the verbalizer's labels alone (zero-shot), unless the strings ask for rows. `fit` on
-    labelled rows learns what the verbalizer has to learn, else a bias for each class, while the language model stays
-    frozen (`tune="prompt"`), or tunes a copy of it (`tune="full"`). `fit` on rows without labels refines and calibrates
-    label words. With a demos tag the rows become solved examples, and nothing is trained.
+    labelled rows learns what the verbalizer has to learn, else a bias for each class; then it trains the template's
+    soft tokens and prefix, if there are any. The language model stays frozen (`tune="prompt"`), or a copy of it is
+    tuned. `fit` on rows without labels refines and calibrates label words. With a demos tag the rows become solved
+    examples.
 
     Args:
         template: the template string, or a Template.
         verbalizer: the verbalizer string, a Verbalizer, or a mapping label → words.
         model: "pocket-mlm", "pocket-clm", a folder, a hub name, a LanguageModel, or a pair (model, tokenizer). Names
             are loaded once however many classifiers use them.
-        tune: "prompt" or "full".
+        tune: what of the language model is trained: "prompt" (nothing), "full", "bitfit" (its biases), or a PEFT
+            configuration such as LoraConfig(target_modules=["query", "value"]).
         max_length: the most positions of an input; by default what the language model takes.
         dtype: "auto" (float32 for names and folders, else the model's own), "float32", "bfloat16" or "float16".
         device: a torch device; CPU by default.
         multi_label: a row may have any number of labels. `y` is then a list of labels a row, or a table of 0 and 1
             with a column for each class in the order of `classes_`; such a table is what `predict` returns.
         batch_size: rows of a forward pass in prediction, at most.
-        learning_rate, epochs, train_batch_size: of `tune="full"`.
+        settings: how to train, a TrainingSettings.
+        learning_rate, prompt_learning_rate, verbalizer_learning_rate, epochs, steps, train_batch_size: what is to be
+            otherwise than in `settings`.
         random_state: the seed of everything that is random; None is 0.
         verbose: show the progress of training.
 
@@ -60,6 +67,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         scale_: what the log-odds of all classes are multiplied with, learnt with `multi_label`; 1 where others learn.
         verbalizer_: the verbalizer with the label words that were made, found and kept; its `audit()` says whence.
         prompt_model_: the PromptModel in use, after `fit`.
+        training_: the TrainingRun with its log, after a `fit` that trained something.
+        trained_parameters_: how many numbers `fit` learnt.
     """
 
     def __init__(
@@ -68,15 +77,19 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         verbalizer: Verbalizer | str | dict[str, Any],
         model: Any = "pocket-mlm",
         *,
-        tune: str = "prompt",
+        tune: Any = "prompt",
         max_length: int | None = None,
         dtype: str = "auto",
         device: str | None = None,
         multi_label: bool = False,
         batch_size: int = 64,
-        learning_rate: float = 5e-5,
-        epochs: int = 10,
-        train_batch_size: int = 8,
+        settings: TrainingSettings | None = None,
+        learning_rate: float | None = None,
+        prompt_learning_rate: float | None = None,
+        verbalizer_learning_rate: float | None = None,
+        epochs: int | None = None,
+        steps: int | None = None,
+        train_batch_size: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
@@ -89,8 +102,12 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.device = device
         self.multi_label = multi_label
         self.batch_size = batch_size
+        self.settings = settings
         self.learning_rate = learning_rate
+        self.prompt_learning_rate = prompt_learning_rate
+        self.verbalizer_learning_rate = verbalizer_learning_rate
         self.epochs = epochs
+        self.steps = steps
         self.train_batch_size = train_batch_size
         self.random_state = random_state
         self.verbose = verbose
@@ -112,30 +129,53 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = as_rows(X)
         model = self._built()
         targets = Targets.of(y, model.labels, len(rows), multi_label=self.multi_label)
-        options: dict[str, Any] = {"support": support, "seed": self._seed(), "batch_size": self.batch_size}
-        if self.tune == "prompt":
-            model = fit_verbalizer(model, rows, targets.tensor, **options)
+        options: dict[str, Any] = {"seed": self._seed(), "batch_size": self.batch_size}
+        run, self._outside_head = None, 0
+        if self.tune != "prompt" or model.prompt.learns:
+            run = self._trained(model, rows, targets, support, options)
+            model = run.model
         else:
-            model = self._tuned(model, rows, targets, options)
-        self.prompt_model_, self._labels = model, targets.labels
+            model = fit_verbalizer(model, rows, targets.tensor, support=support, **options)
+        self.prompt_model_, self._labels, self.training_ = model, targets.labels, run
         self.n_features_in_ = len(rows.columns)
         return self
 
-    def _tuned(self, model: PromptModel, rows: Rows, targets: Targets, options: dict[str, Any]) -> PromptModel:
-        """A copy of the language model, tuned on the rows below what the frozen one found for the verbalizer."""
+    def _trained(
+        self, model: PromptModel, rows: Rows, targets: Targets, support: Any, options: dict[str, Any]
+    ) -> TrainingRun:
+        """Soft tokens, prefix and a copy of the language model, trained on top of what the verbalizer takes from rows.
+
+        The prompt that is trained is the one below which the verbalizer was fitted.
+        """
+        frozen, seed = self.tune == "prompt", options["seed"]
+        settings = self._settings(seed)
         if targets.tensor is None:
-            fail("PD714", "a language model cannot be tuned without labels", help="give one for each row", origin="y")
-        if not model.unfitted:
-            fresh = self._new_model("full", self.verbalizer)
-            if self.multi_label:
-                fresh.head.free_rows(model.observe(rows, batch_size=self.batch_size))
-            return train(fresh, rows, targets.tensor, self._settings())
-        found = fit_verbalizer(model, rows, targets.tensor, **options)
-        fresh = take_over(self._new_model("full", found.verbalizer.verbalizer), found)
+            fail("PD714", "nothing can be trained without labels", help="give one for each row", origin="y")
+        if model.prompt.learns:
+            model = self._new_model("prompt", model.label_words, seed=seed, backbone=model.backbone)
+        found = model
+        if frozen or model.unfitted:
+            found = fit_verbalizer(model, rows, targets.tensor, support=support, **options)
+        shared = {"backbone": model.backbone} if frozen else {}
+        words = found.verbalizer.verbalizer if model.unfitted else self.verbalizer
+        fresh = self._new_model(self.tune, words, seed=seed, prompt=found.prompt.copy(), **shared)
+        if found is not model:
+            take_over(fresh, found, biases=frozen and not self.multi_label)
         if self.multi_label:
             fresh.head.free_rows(found.observe(rows, batch_size=self.batch_size))
-        tuned = train(fresh, rows, targets.tensor, self._settings())
-        return refit(tuned, rows, targets.tensor, seed=self._seed(), batch_size=self.batch_size)
+        groups = fresh.parameter_groups()
+        self._outside_head = sum(p.numel() for part in ("prompt", "lm") for p in groups[part])
+        run = train_run(fresh, rows, targets.tensor, settings)
+        refit(fresh, rows, targets.tensor, **options)
+        fresh.prompt.bake()
+        return run
+
+    @property
+    def trained_parameters_(self) -> int:
+        """How many numbers `fit` learnt: of prompt and language model those trained, of the verbalizer those kept."""
+        if not hasattr(self, "prompt_model_"):
+            raise AttributeError("trained_parameters_ is there after fit")
+        return self.prompt_model_.head.learnt + self._outside_head
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -220,8 +260,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _built(self) -> PromptModel:
         """The frozen PromptModel of these parameters, shared between classifiers that have the same."""
-        if self.tune not in ("prompt", "full"):
-            fail("PD516", f'tune is "prompt" or "full", not {self.tune!r}', origin="tune")
+        check_tune(self.tune)
         lm = self._language_model()
         words = Verbalizer(self.verbalizer)
         now = replace_items(words, {"words": KNOWLEDGE["words"]})  # the words that files have now
@@ -233,7 +272,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 lm.built[key] = self._new_model("prompt", words)
             return lm.built[key]  # type: ignore[no-any-return]
 
-    def _new_model(self, tune: str, verbalizer: Any) -> PromptModel:
+    def _new_model(self, tune: Any, verbalizer: Any, **options: Any) -> PromptModel:
         return PromptModel(
             self._language_model(),
             self.template,
@@ -243,16 +282,23 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             dtype=self.dtype,
             device=self.device,
             multi_label=self.multi_label,
+            **options,
         )
 
-    def _settings(self) -> TrainingSettings:
-        return TrainingSettings(
-            learning_rate=self.learning_rate,
-            epochs=self.epochs,
-            batch_size=self.train_batch_size,
-            seed=self._seed(),
-            verbose=self.verbose,
-        )
+    def _settings(self, seed: int) -> TrainingSettings:
+        given = {
+            "learning_rate": self.learning_rate,
+            "prompt_learning_rate": self.prompt_learning_rate,
+            "verbalizer_learning_rate": self.verbalizer_learning_rate,
+            "epochs": self.epochs,
+            "steps": self.steps,
+            "batch_size": self.train_batch_size,
+        }
+        changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if "epochs" in changed:
+            changed.setdefault("steps", None)
+        base = self.settings or TrainingSettings()
+        return dataclasses.replace(base, seed=seed, verbose=self.verbose or base.verbose, **changed)
 
     def _seed(self) -> int:
         if self.random_state is None or isinstance(self.random_state, (int, np.integer)):

@@ -111,6 +111,7 @@ class PromptModel(nn.Module):
         self.verbalizer = resolve(self.label_words, self.program, self.backbone)
         words = [_starts(w) for w in self.verbalizer.words]
         self.prompt = prompt or Prompt(self.program, self.backbone, words, seed=seed)
+        self.prompt.look_at(self.backbone)
         self.reader = MaskReader(self.prompt, self.verbalizer, self.program)
         reader, limit = self.reader, self.max_length
         self.inputs = PromptInputs(self.program, self.verbalizer, reader.layouts, reader.room, limit, self.mask_states)

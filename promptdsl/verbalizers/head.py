@@ -16,6 +16,8 @@ from promptdsl.verbalizers.verbalizer import BoundVerbalizer
 
 __all__ = ["Observations", "VerbalizerHead"]
 
+LEARNT = ("prototypes", "projection")  # buffers of abstract label words that labels gave
+
 
 @dataclass(frozen=True, slots=True)
 class Observations:
@@ -102,6 +104,13 @@ class VerbalizerHead(nn.Module):
     def learns(self) -> bool:
         """Whether there is anything that training changes."""
         return any(True for _ in self.parameters(recurse=False))
+
+    @property
+    def learnt(self) -> int:
+        """How many numbers labelled rows gave: soft rows, word weights, biases and scale, prototypes."""
+        fitted = [*self.parameters(), *(b for b in (self.bias, self.log_scale) if b.any())]
+        fitted += [b for name, b in self.sources.named_buffers() if name.rpartition(".")[2] in LEARNT]
+        return sum(tensor.numel() for tensor in fitted)
 
     @property
     def abstract(self) -> list[AbstractSource]:

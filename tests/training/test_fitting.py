@@ -143,7 +143,7 @@ def test_without_labels_words_are_refined_and_calibrated_and_no_more() -> None:
     with pytest.raises(PromptDSLError) as caught:
         made(WORDS, tune="full").fit(OTHERS)
     assert str(caught.value) == (
-        "PD714 a language model cannot be tuned without labels\n  = help: give one for each row"
+        "PD714 nothing can be trained without labels\n  = help: give one for each row"
     )
 
 
