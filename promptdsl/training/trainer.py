@@ -104,6 +104,7 @@ def train_run(
             stream = Stream(model.encode(data, own=own), targets, plan, settings.seed)
             trainer = _trainer(model, settings, plan, stream, arguments, callbacks)
             history, resumed = _run(trainer, stream)
+        model.prompt.trained()
     finally:
         model.zero_grad()
         model.eval()
@@ -197,7 +198,6 @@ def _arguments(settings: TrainingSettings, scratch: str, model: PromptModel) -> 
         seed=settings.seed,
         use_cpu=on_cpu,
         ddp_backend="gloo" if on_cpu and "LOCAL_RANK" in os.environ else None,  # set by torchrun and by accelerate
-        ddp_broadcast_buffers=False,  # they are the same everywhere, and nothing changes them
         save_strategy="no" if settings.checkpoints is None else "steps",
         save_steps=settings.save_steps,
         save_total_limit=2,  # the one before counts if the last was not completed
