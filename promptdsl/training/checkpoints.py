@@ -51,10 +51,14 @@ class Checkpoints:
             message = f'the checkpoints in "{shown}" are of another training: {"; ".join(different[:5])}'
             fail("PD723", message, help=f"train as it was begun there, {remedy}", origin="checkpoints")
 
-    def begin(self, job: Job) -> None:
-        """Make the folder and note the job. Raises FileError PD804."""
+    def make(self) -> None:
+        """Make the folder. Raises FileError PD804."""
         with self._file_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
+
+    def begin(self, job: Job) -> None:
+        """Note the job in the folder. Raises FileError PD804."""
+        with self._file_errors():
             if not self._steps():
                 (self.folder / _JOB).write_text(job.to_json(), "utf-8")
 
@@ -94,7 +98,7 @@ class Checkpoints:
             yield
         except OSError as error:
             shown = printable(str(self.folder), 100)
-            message = f'checkpoints cannot be written to "{shown}": {error.strerror or error}'
+            message = f'"{shown}" cannot be written to: {error.strerror or error}'
             fail("PD804", message, help="give a folder that can be written to", origin="checkpoints")
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ class LogEntry:
     Attributes:
         step: how many updates there were.
         epoch: how often all rows were read.
-        loss: the mean loss of the steps since the entry before.
+        loss: the mean loss of the steps since the entry before, or since training went on after an interruption.
         grad_norm: the gradients' norm in this step, before it was cut.
         learning_rate, prompt_learning_rate, verbalizer_learning_rate: what this step was taken with; None for a part
             that has nothing to train.

@@ -214,6 +214,8 @@ def _arguments(settings: TrainingSettings, scratch: str, model: PromptModel) -> 
 def _scratch(settings: TrainingSettings) -> Any:
     """Where transformers.Trainer may write: checkpoints, and what it reports to files."""
     given = settings.checkpoints or (settings.output if settings.report_to else None)
+    if given is not None:
+        Checkpoints.of(given).make()
     return tempfile.TemporaryDirectory() if given is None else nullcontext(given)
 
 
