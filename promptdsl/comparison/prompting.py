@@ -13,7 +13,7 @@ from promptdsl.classifier import PromptClassifier
 from promptdsl.comparison.task import Outcome, Skipped, Task
 from promptdsl.comparison.values import NO_SENSE
 from promptdsl.errors import PromptDSLError
-from promptdsl.language.template import Template
+from promptdsl.models.kept_states import KeptStates, keeping
 
 __all__ = ["run_prompt"]
 
@@ -41,11 +41,16 @@ def run_prompt(task: Task) -> Outcome | Skipped:
     skipped = _untrainable(task)
     if skipped is not None:
         return skipped
-    start = perf_counter()
+    with keeping(task.kept):
+        return _run(task)
+
+
+def _run(task: Task) -> Outcome | Skipped:
+    clock = _Clock(task.kept)
     choosing = len(task.settings) > 1 and len(task.dev) > 0 and task.cell.shots > 0
     try:
         best = _best(task) if choosing else _Fitted(0, _fitted(task, task.settings[0]))
-        fitted = perf_counter()
+        fit_seconds = clock.lap()
         log_p = best.classifier.predict_log_proba(task.test.rows)
     except PromptDSLError as error:
         if error.code == "PD713" and not task.cell.shots:
@@ -55,20 +60,34 @@ def run_prompt(task: Task) -> Outcome | Skipped:
     return Outcome(
         predicted,
         _trained_parameters(best.classifier) if task.cell.shots else 0,
-        fitted - start,
-        perf_counter() - fitted,
+        fit_seconds,
+        clock.lap(),
         dev_rows=len(task.dev) if choosing else 0,
         dev_score=best.accuracy,
         chosen=best.number if len(task.settings) > 1 else None,
     )
 
 
+class _Clock:
+    """Seconds that something would take by itself: those saved by states that other cells left behind are added."""
+
+    def __init__(self, kept: KeptStates) -> None:
+        self._kept = kept
+        self._start = self._now()
+
+    def _now(self) -> float:
+        return perf_counter() + self._kept.saved
+
+    def lap(self) -> float:
+        """Seconds since the last call."""
+        before, self._start = self._start, self._now()
+        return self._start - before
+
+
 def _untrainable(task: Task) -> Skipped | None:
     """Why the cell makes no sense without shots."""
     if task.cell.shots:
         return None
-    if Template(task.template).soft:
-        return Skipped(NO_SENSE, "the template's soft tokens are trained, and there are no shots")
     if task.settings[0].get("tune", "prompt") != "prompt":
         return Skipped(NO_SENSE, "the language model is tuned, and there are no shots")
     return None

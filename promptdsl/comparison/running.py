@@ -19,6 +19,7 @@ from promptdsl.comparison.task import Outcome, Skipped, Task
 from promptdsl.comparison.values import FAILED, Arm, Cell, CellResult
 from promptdsl.comparison.with_setfit import run_setfit
 from promptdsl.errors import PromptDSLError
+from promptdsl.models.kept_states import KeptStates
 from promptdsl.models.loading import LanguageModel
 from promptdsl.training.few_shot import few_shot_split
 
@@ -42,6 +43,7 @@ class Job:
         train, test: the data.
         dev: given rows to choose settings on; None for few-shot ones.
         lm: the one language model of all arms.
+        kept: what it said, frozen, at the masks: no template reads a row twice.
     """
 
     spec: StudySpec
@@ -49,6 +51,7 @@ class Job:
     test: Labelled
     dev: Labelled | None
     lm: LanguageModel = field(repr=False)
+    kept: KeptStates = field(default_factory=KeptStates, repr=False)
 
     def run(self, cell: Cell) -> CellResult:
         """Run a cell; a PromptDSLError is its result, not the study's end."""
@@ -81,6 +84,7 @@ class Job:
             self.settings(arm),
             self.spec.columns,
             self.lm,
+            self.kept,
         )
 
     def _drawn(self, cell: Cell) -> tuple[Labelled, Labelled]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from promptdsl.comparison.data import Labelled
 from promptdsl.comparison.values import Arm, Cell
+from promptdsl.models.kept_states import KeptStates
 from promptdsl.models.loading import LanguageModel
 
 __all__ = ["Outcome", "Skipped", "Task"]
@@ -27,6 +28,7 @@ class Task:
         settings: the settings to choose from, ≥ 1.
         columns: the columns that the templates' texts come from, for baselines.
         lm: the language model, shared by all cells.
+        kept: what it said already, where it is frozen.
     """
 
     cell: Cell
@@ -40,6 +42,7 @@ class Task:
     settings: Sequence[Mapping[str, Any]]
     columns: Sequence[str]
     lm: LanguageModel = field(repr=False)
+    kept: KeptStates = field(repr=False)
 
     @property
     def seed(self) -> int:

@@ -23,10 +23,11 @@ from promptdsl.models.batching import PromptBatch
 from promptdsl.models.content_free import INPUTS
 from promptdsl.models.demonstrations import DemoStore
 from promptdsl.models.inputs import TOKEN_BUDGET, PromptInputs
+from promptdsl.models.kept_states import read_states
 from promptdsl.models.loading import as_language_model, torch_dtype
 from promptdsl.models.prompt import Prompt
 from promptdsl.models.prototype_words import Prototype, name_prototypes
-from promptdsl.models.reading import MaskReader, first_states, states_at
+from promptdsl.models.reading import MaskReader, first_states
 from promptdsl.models.resolving import resolve
 from promptdsl.models.row_words import against_domain
 from promptdsl.models.top_words import top_words
@@ -144,6 +145,8 @@ class PromptModel(nn.Module):
         word_tokens: Tensor | None = None,
         word_weights: Tensor | None = None,
         word_groups: Tensor | None = None,
+        target: Tensor | None = None,
+        target_of: Tensor | None = None,
     ) -> PromptOutput:
         """Class log-probabilities of a batch.
 
@@ -154,8 +157,9 @@ class PromptModel(nn.Module):
             labels: (batch,) class numbers, or (batch, classes) of 0 and 1 for `multi_label`; with them the output has
                 a loss.
             word_tokens, word_weights, word_groups: where rows have label words of their own, what `Terms` has.
+            target, target_of: what an encoder-decoder's decoder has, as `PromptBatch` has it.
         """
-        own = word_tokens, word_weights, word_groups
+        own = word_tokens, word_weights, word_groups, target, target_of
         seen: Observations = self.reader(input_ids, attention_mask, reads, token_type_ids, soft, *own)
         logits = self.head(seen)
         loss = None if labels is None else class_loss(logits, labels, self.multi_label)
@@ -208,9 +212,7 @@ class PromptModel(nn.Module):
     ) -> Iterator[tuple[tuple[int, ...], Tensor]]:
         """Batch by batch the numbers of rows and their log-probabilities at the first mask, (rows, vocabulary)."""
         for batch in self.batches(rows, batch_size=batch_size, own=own, alone=alone, at_rest=True):
-            tensors = batch.tensors(self.backbone.device)
-            reads = tensors.pop("reads")
-            states = states_at(self.prompt.states(**tensors), reads[:, :1])
+            states = read_states(self.prompt, **batch.tensors(self.backbone.device))
             yield batch.rows, self.backbone.logits(states[:, 0]).float().log_softmax(-1)
 
     @property

@@ -14,13 +14,14 @@ from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.encoding.encoder import Layout
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch
+from promptdsl.models.kept_states import read_states
 from promptdsl.models.label_tree import LabelTree, tree_scores, tree_supported
 from promptdsl.models.prompt import Prompt
 from promptdsl.verbalizers.head import Observations
 from promptdsl.verbalizers.multi_token import group_scores
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer
 
-__all__ = ["MaskReader", "first_states", "states_at"]
+__all__ = ["MaskReader", "first_states"]
 
 LOGITS = 2**25  # the most logits that are held at once where rows have label words of their own
 
@@ -48,8 +49,8 @@ class MaskReader(nn.Module):
         self.layouts = (Layout(((),)),) if self.tree else tuple(Layout(fill) for fill in bound.fills)
         self.room = max((sum(map(len, fill)) for fill in bound.fills), default=0)
         fill = bound.state_fill
-        alone = fill is None or program.family == "causal"
-        # Mask states of one row: one for each mask position; on a causal LM the one before the first mask.
+        alone = fill is None or program.family != "masked"
+        # Mask states of one row: one for each mask position; on a causal LM, and in a decoder, that of the first mask.
         self.rest_reads = 1 if alone or fill is None else sum(map(len, bound.fills[fill]))
         places = sorted({(r.fill, r.read) for r in bound.readings})
         place_of = {place: i for i, place in enumerate(places)}
@@ -91,14 +92,16 @@ class MaskReader(nn.Module):
         word_tokens: Tensor | None = None,
         word_weights: Tensor | None = None,
         word_groups: Tensor | None = None,
+        target: Tensor | None = None,
+        target_of: Tensor | None = None,
         *,
         normalised: bool = False,
     ) -> Observations:
         """What there is to see in a batch as `PromptModel.forward` has it; `normalised` asks for log-probabilities."""
         if word_tokens is not None and word_weights is not None and word_groups is not None:
-            states = self.prompt.states(input_ids, attention_mask, token_type_ids, soft)
+            states = self.prompt.states(input_ids, attention_mask, token_type_ids, soft, target, target_of)
             return self._of_rows(states, reads, word_tokens, word_weights, word_groups)
-        given = input_ids, attention_mask, reads, token_type_ids, soft
+        given = input_ids, attention_mask, reads, token_type_ids, soft, target, target_of
         picked = self.picked(*given) if self._needs_states else None
         if self.tree is not None:
             packed = self.backbone.once("tree", tree_supported)
@@ -142,9 +145,12 @@ class MaskReader(nn.Module):
         reads: Tensor,
         token_type_ids: Tensor | None = None,
         soft: Tensor | None = None,
+        target: Tensor | None = None,
+        target_of: Tensor | None = None,
     ) -> Tensor:
         """States at what is read, (batch, layouts, reads, hidden), of a batch as `PromptModel.forward` has it."""
-        picked = states_at(self.prompt.states(input_ids, attention_mask, token_type_ids, soft), reads)
+        given = input_ids, attention_mask, token_type_ids, soft, target, target_of
+        picked = read_states(self.prompt, reads, *given)
         return picked.reshape(-1, len(self.layouts), *picked.shape[1:])
 
     def nothing(self) -> Observations:
@@ -207,15 +213,9 @@ def first_states(prompt: Prompt, given: Iterable[PromptBatch], rows: int) -> NDA
     with torch.inference_mode():
         for batch in given:
             tensors = batch.tensors(prompt.backbone.device)
-            reads = tensors.pop("reads")
-            parts.append(states_at(prompt.states(**tensors), reads[:, :1])[:, 0].float().cpu())
+            parts.append(read_states(prompt, **tensors)[:, 0].float().cpu())
             order += batch.rows
     found = torch.cat(parts).numpy() if parts else np.zeros((0, 0), np.float32)
     states = np.empty((rows, found.shape[1]), np.float32)
     states[order] = found
     return states
-
-
-def states_at(states: Tensor, reads: Tensor) -> Tensor:
-    """States at the places that are read: (lines, length, hidden), (lines, reads) → (lines, reads, hidden)."""
-    return states[torch.arange(len(reads), device=reads.device)[:, None], reads]
