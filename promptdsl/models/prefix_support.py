@@ -29,7 +29,7 @@ __all__ = ["Pairs", "positions_from", "recorded", "refuse_unsupported", "room", 
 # For each layer its keys, (kv heads, n, key width), and values, (kv heads, n, value width).
 Pairs = Sequence[tuple[Tensor, Tensor]]
 
-TRIED = 4  # tokens of each half of a trial
+TRIED = 4  # tokens of each half of a trial; no model has a window as narrow
 KEYWORD = "promptdsl_prefix"
 NAME = "promptdsl_prefix_"  # before the name of the attention that it stands in for
 STOOD_IN_FOR = ("sdpa", "eager")

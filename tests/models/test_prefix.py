@@ -202,27 +202,42 @@ def test_a_family_that_would_drop_the_prefix_is_refused() -> None:
     assert "DebertaV2ForMaskedLM" in str(caught.value) and '<"soft":20>' in str(caught.value)
 
 
-def test_one_layer_that_drops_its_prefix_is_found_on_trial() -> None:
-    """The same model is served where all layers take the prefix, and refused where the last one forgets its own."""
+@torch.no_grad()
+def test_a_layer_that_drops_its_prefix_is_found_on_trial() -> None:
+    """BERT whose last layer fills the cache and does not read it: the prefix goes the other way, to the same states."""
 
-    class Forgetful(tf.models.gpt2.modeling_gpt2.GPT2Attention):
+    class Forgetful(tf.models.bert.modeling_bert.BertSelfAttention):
+        def forward(self, hidden_states: Tensor, attention_mask: Any = None, past_key_values: Any = None, **more: Any):
+            if past_key_values is not None:
+                own = [t(hidden_states).view(*hidden_states.shape[:2], 4, 8) for t in (self.key, self.value)]
+                past_key_values.update(own[0].transpose(1, 2), own[1].transpose(1, 2), self.layer_idx)
+            own_mask = None if attention_mask is None else attention_mask[..., -hidden_states.shape[1] :]
+            return super().forward(hidden_states, own_mask, None, **more)
+
+    model, tokenizer = tiny("bert")
+    model = copy.deepcopy(model)
+    model.bert.encoder.layer[1].attention.self.__class__ = Forgetful
+    backbone = Backbone(as_language_model((model, tokenizer)))
+    prefix = shaken(prefix_of("bert", '<"prefix":5>', backbone))
+    ids, mask = lines("left")
+    expected = states_by_hand("bert", tiny("bert")[0], prefix(), ids, mask)[mask.bool()]
+    assert (prefix.states(backbone, ids, mask)[mask.bool()] - expected).abs().max() < 1e-4
+
+
+def test_a_model_that_weighs_the_prefix_unlike_tokens_is_refused() -> None:
+    """GPT-2 whose first layer sharpens its scores where something is in the cache."""
+
+    class Sharp(tf.models.gpt2.modeling_gpt2.GPT2Attention):
         def forward(self, hidden_states: Tensor, past_key_values: Any = None, **more: Any) -> Any:
-            cut = more.get("attention_mask")
-            length = hidden_states.shape[1]
-            if cut is None and past_key_values is not None:  # no mask was needed: one that hides nothing real
-                cut = torch.ones(length, length).tril().bool()[None, None]
-            more["attention_mask"] = cut if cut is None else cut[..., -length:]
-            if past_key_values is not None and not past_key_values.get_seq_length(self.layer_idx):
-                past_key_values.update(*(torch.ones(len(hidden_states), 4, length, 8),) * 2, self.layer_idx)
-            return super().forward(hidden_states, **more)
+            filled = past_key_values is not None and past_key_values.get_seq_length(self.layer_idx) > 0
+            self.scaling = 2 * 8**-0.5 if filled else 8**-0.5
+            return super().forward(hidden_states, past_key_values, **more)
 
     model, tokenizer = tiny("gpt2")
     model = copy.deepcopy(model)
-    program = bind('<"prefix":2>' + ROW, tokenizer, family="causal")
-    assert len(Prefix(program, Backbone(as_language_model((model, tokenizer)))).shapes) == 2
-    model.transformer.h[1].attn.__class__ = Forgetful
+    model.transformer.h[0].attn.__class__ = Sharp
     with pytest.raises(PromptDSLError, match="PD530"):
-        Prefix(program, Backbone(as_language_model((model, tokenizer))))
+        prefix_of("gpt2", '<"prefix":2>', Backbone(as_language_model((model, tokenizer))))
 
 
 def test_a_prefix_that_leaves_no_position_is_refused() -> None:
@@ -353,7 +368,8 @@ def test_the_seed_decides_and_nobodys_random_state_moves() -> None:
     for tag in ('<"prefix":5>', '<"prefix":5,"init":"normal">', '<"prefix":5,"encoder":"mlp","hidden":8>'):
         first, same, other = (prefix_of("bert", tag, seed=seed).state_dict() for seed in (1, 1, 2))
         assert all(torch.equal(first[k], same[k]) for k in first)
-        assert any(not torch.equal(first[k], other[k]) for k in first)
+        drawn = {"start", "learned.vectors", "learned.layers.0.weight"} & first.keys()
+        assert not any(torch.equal(first[k], other[k]) for k in drawn)
     assert torch.equal(torch.get_rng_state(), before)
     assert np.array_equal(np.random.get_state()[1], there)
 
