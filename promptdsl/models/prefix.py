@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.errors import fail
 from promptdsl.language.nodes import Tag
+from promptdsl.models.artefact_files import stored_table
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.prefix_support import Pairs, positions_from, recorded, refuse_unsupported, states_behind
 from promptdsl.models.soft_tokens import sampled_words
@@ -57,7 +58,8 @@ class Prefix(nn.Module):
         count = max(program.prefix, DRAWN_FROM) if how == "normal" else program.prefix
         words = recorded(backbone, starts.ids(how, argument, min(count, positions or count)))
         self.shapes = tuple((keys.shape[0], keys.shape[2], values.shape[2]) for keys, values in words)
-        self.register_buffer("start", starts.normal(_table(words)) if how == "normal" else _table(words))
+        made = TABLES[how](starts, argument, _table(words)) if how in TABLES else _table(words)
+        self.register_buffer("start", made)
         self.register_buffer("scale", _deviations(words))
         self.learned: nn.Module = Offsets(self.start)
         if tag["encoder"] is not None:
@@ -129,6 +131,11 @@ class Starts:
         """The tokens of a text that stands at the start, as the prefix does."""
         return self.program.text.encode([text], at_start=True)[0]
 
+    def stored(self, folder: str, table: Tensor) -> Tensor:
+        """Rows for the prefix: those of another prompt's artefact, and of (words, width) for the rest."""
+        found = stored_table(folder, "prefix", table.shape[1])[: self.program.prefix].to(table)
+        return torch.cat([found, table[len(found) : self.program.prefix]])
+
     def normal(self, table: Tensor) -> Tensor:
         """Rows for the prefix, drawn with the mean and the deviation that each number has in (words, width)."""
         noise = torch.from_numpy(self.random.standard_normal((self.program.prefix, table.shape[1]))).to(table)
@@ -141,6 +148,14 @@ INITS: Mapping[str, Callable[[Starts, str], list[int]]] = {
     "normal": lambda _, __: [],
     "labels": lambda starts, _: [token for word in starts.label_words for token in word],
     "text": lambda starts, text: starts.text(text),
+    "file": lambda _, __: [],
+}
+
+# Name in `init` → (starts, what follows its colon, (words, width)) → (n, width), where a prefix is not simply what the
+# model makes of words.
+TABLES: Mapping[str, Callable[[Starts, str, Tensor], Tensor]] = {
+    "normal": lambda starts, _, table: starts.normal(table),
+    "file": lambda starts, folder, table: starts.stored(folder, table),
 }
 
 

@@ -14,11 +14,12 @@ from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.encoding.slots import SoftSlot
 from promptdsl.encoding.tokenizer import TextTokenizer
 from promptdsl.language.nodes import Tag
+from promptdsl.models.artefact_files import stored_table
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.soft_encoders import ENCODERS
 from promptdsl.models.vocabulary import whole_words
 
-__all__ = ["INITS", "SoftTokens", "Starts", "sampled_words"]
+__all__ = ["INITS", "SoftTokens", "Starts", "entering", "sampled_words"]
 
 COMMONEST = 5000  # rows of the vocabulary that vectors are sampled from (Lester et al. 2021, section 3.2)
 
@@ -44,7 +45,7 @@ class SoftTokens(nn.Module):
         self, program: TokenProgram, backbone: Backbone, label_words: Sequence[Sequence[int]] = (), *, seed: int = 0
     ) -> None:
         super().__init__()
-        embeddings = backbone.input_embeddings()
+        embeddings = entering(backbone)
         starts = Starts(program.text, backbone.embed, embeddings, label_words, np.random.default_rng(seed))
         table = torch.zeros(program.soft, embeddings.shape[1], device=embeddings.device)
         encoded: dict[int, Any] = {}
@@ -65,8 +66,8 @@ class SoftTokens(nn.Module):
         table = self.start + self.scale * self.offsets
         for name, encoder in self.encoders.items():
             rows = self.members[name]
-            made = self.scale * encoder(table[rows] / self.scale)
-            table = table.index_copy(0, torch.tensor(rows, device=table.device), made)
+            added = self.scale * encoder(table[rows] / self.scale)
+            table = table.index_add(0, torch.tensor(rows, device=table.device), added)
         return table
 
     @torch.no_grad()
@@ -136,11 +137,23 @@ class Starts:
         found = [self.rows(word).mean(0) for word in self.label_words if len(word)]
         return torch.stack(found) if found else self.embeddings[:0]
 
+    def stored(self, folder: str) -> Tensor:
+        """The soft vectors of another prompt's artefact."""
+        return stored_table(folder, "soft", self.embeddings.shape[1]).to(self.embeddings)
+
     def normal(self, count: int) -> Tensor:
         """Drawn with the mean and the deviation that the embeddings have (WARP: Hambardzumyan et al. 2021)."""
         drawn = self.random.standard_normal((count, self.embeddings.shape[1]))
         noise = torch.from_numpy(drawn).to(self.embeddings)
         return self.embeddings.mean(0) + self.embeddings.std(0) * noise
+
+
+@torch.no_grad()
+def entering(backbone: Backbone) -> Tensor:
+    """(vocabulary, width), float32: what enters the model for each token, which Gemma's embeddings are scaled to be."""
+    weight = backbone.input_embeddings()
+    made = backbone.embed(torch.arange(len(weight), device=weight.device)).float()
+    return weight if torch.equal(made, weight) else made  # the same tensor where it can be
 
 
 def sampled_words(text: TextTokenizer, count: int, random: np.random.Generator) -> list[int]:
@@ -157,4 +170,5 @@ INITS: Mapping[str, Callable[[Starts, str, int], Tensor]] = {
     "normal": lambda starts, _, count: starts.normal(count),
     "labels": lambda starts, _, __: starts.labels(),
     "text": lambda starts, text, _: starts.words(text),
+    "file": lambda starts, folder, _: starts.stored(folder),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,10 @@ class AbstractSource(nn.Module):
         tags: for each class the tag that describes it.
         names: the classes, for messages.
     """
+
+    # What is learnt → the letters of its sizes: h hidden, c classes, others as many as there are. Numbers of classes
+    # are whole ones.
+    LEARNT: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, tags: Sequence[Tag], names: Sequence[str]) -> None:
         super().__init__()
@@ -46,6 +51,27 @@ class AbstractSource(nn.Module):
         for name, tensor in learnt.items():
             self.register_buffer(name, tensor.detach().clone())
 
+    def restore(self, learnt: Mapping[str, Tensor], hidden: int) -> bool:
+        """Make the tensors that another source of these tags learnt this one's; False, and nothing, if they are none.
+
+        Args:
+            learnt: name → tensor, as `state_dict` has them.
+            hidden: the width of the mask states.
+        """
+        sizes = {"h": hidden, "c": len(self.tags)}
+        for name, letters in self.LEARNT.items():
+            tensor, whole = learnt.get(name), name.endswith("owner")
+            if tensor is None or tensor.ndim != len(letters) or tensor.is_floating_point() == whole:
+                return False
+            if any(sizes.setdefault(letter, n) != n for letter, n in zip(letters, tensor.shape, strict=True)):
+                return False
+            if whole and not bool(((tensor >= 0) & (tensor < len(self.tags))).all()):
+                return False
+        if learnt.keys() != self.LEARNT.keys():
+            return False
+        self.keep(**learnt)
+        return True
+
     def keep_middles(self, states: Tensor, number: Tensor, owner: Tensor) -> None:
         """Keep what the prototypes stand for: the mean state of the rows that are nearest to each, and of all rows.
 
@@ -68,8 +94,13 @@ class AbstractSource(nn.Module):
         return Whitening(*(self.get_buffer(name) for name in ("centre", "scale", "directions", "gains")))
 
 
+_SPACE = {"centre": "h", "scale": "h", "directions": "rh", "gains": "r", "middle": "h"}
+
+
 class ClusterSource(AbstractSource):
     """Prototypes clustered in the whitened space of the mask states."""
+
+    LEARNT = _SPACE | {"prototypes": "ph", "owner": "p", "middles": "ph", "middle_owner": "p"}
 
     def fit(self, states: Tensor, labels: Tensor, seed: int) -> None:
         counts = [int(str(tag.value)) for tag in self.tags]
@@ -87,6 +118,8 @@ class ClusterSource(AbstractSource):
 
 class PrototypeSource(AbstractSource):
     """One prototype for each class in a space learnt by contrast (ProtoVerb: Cui et al. 2022)."""
+
+    LEARNT = _SPACE | {"projection": "dh", "prototypes": "cd", "middles": "ch", "middle_owner": "c"}
 
     def fit(self, states: Tensor, labels: Tensor, seed: int) -> None:
         tag = self.tags[0]
