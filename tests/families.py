@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import transformers as tf
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 SAMPLES = Path(__file__).resolve().parent.parent / "promptdsl" / "samples"
 
@@ -100,12 +100,30 @@ def sentencepiece_bpe() -> Any:
     return _fast(backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
 
 
+@lru_cache
+def sentinels() -> Any:
+    """As T5's: pieces marked by ▁, sentinels numbered from the end of the vocabulary, an end and no mask token."""
+    backend = Tokenizer(models.Unigram())
+    backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    trainer = trainers.UnigramTrainer(
+        vocab_size=700, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
+    )
+    backend.train_from_iterator(corpus(), trainer)
+    backend.post_processor = processors.TemplateProcessing("$A </s>", "$A </s> $B </s>", [("</s>", 1)])
+    backend.decoder = decoders.Metaspace()
+    names = [f"<extra_id_{number}>" for number in reversed(range(5))]
+    fast = _fast(backend, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
+    fast.add_special_tokens({"additional_special_tokens": names})
+    return fast
+
+
 @dataclass(frozen=True)
 class Family:
     """How to make a tiny model of a family."""
 
     name: str
-    kind: str  # masked, causal
+    kind: str  # masked, causal, seq2seq
     tokenizer: Callable[[], Any]
     make: Callable[[int], Any]
 
@@ -193,6 +211,33 @@ def _gemma2(v: int) -> Any:
     return tf.Gemma2ForCausalLM(config)
 
 
+def _t5_sizes(v: int) -> dict[str, Any]:
+    sizes = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.1}
+    return sizes | {"vocab_size": v + 12, "decoder_start_token_id": 0}  # T5, too, has more rows than tokens
+
+
+def _t5(v: int) -> Any:
+    return tf.T5ForConditionalGeneration(tf.T5Config(**_t5_sizes(v)))
+
+
+def _t5_untied(v: int) -> Any:
+    """As T5 1.1 and Flan-T5: an output matrix of its own, gated layers."""
+    config = tf.T5Config(tie_word_embeddings=False, feed_forward_proj="gated-gelu", **_t5_sizes(v))
+    return tf.T5ForConditionalGeneration(config)
+
+
+def _longt5(v: int) -> Any:
+    return tf.LongT5ForConditionalGeneration(tf.LongT5Config(**_t5_sizes(v)))
+
+
+def _mt5(v: int) -> Any:
+    return tf.MT5ForConditionalGeneration(tf.MT5Config(**_t5_sizes(v)))
+
+
+def _umt5(v: int) -> Any:
+    return tf.UMT5ForConditionalGeneration(tf.UMT5Config(**_t5_sizes(v)))
+
+
 def _masked_bytes() -> Any:
     return byte_level(True)
 
@@ -217,10 +262,20 @@ FAMILIES = (
 )
 
 
+# Encoder-decoders, apart: what is tested of all masked and causal models is tested of them in test_seq2seq.
+SEQ2SEQ = (
+    Family("t5", "seq2seq", sentinels, _t5),
+    Family("t5-untied", "seq2seq", sentinels, _t5_untied),
+    Family("mt5", "seq2seq", sentinels, _mt5),
+    Family("umt5", "seq2seq", sentinels, _umt5),
+    Family("longt5", "seq2seq", sentinels, _longt5),
+)
+
+
 @lru_cache
 def tiny(name: str) -> tuple[Any, Any]:
     """(model, tokenizer) of a family, seeded, with weights large enough that scores differ well."""
-    family = next(f for f in FAMILIES if f.name == name)
+    family = next(f for f in (*FAMILIES, *SEQ2SEQ) if f.name == name)
     tokenizer = family.tokenizer()
     torch.manual_seed(7)
     model = family.make(len(tokenizer)).eval()

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from promptdsl.encoding.slots import DemosSlot, FieldSlot, FixedSlot, MaskSlot, PlainSlot, Slot, SoftSlot
+from promptdsl.encoding.targets import require_sentinels
 from promptdsl.encoding.tokenizer import TextTokenizer, text_tokenizer
 from promptdsl.errors import Diagnostic, Span, fail, raise_all
 from promptdsl.language.meaning import soft_length
@@ -69,13 +70,14 @@ def bind(template: Template | str, tokenizer: Any, *, family: str | None = None)
     Args:
         template: a Template or its text.
         tokenizer: a fast tokenizer; it is read, never changed.
-        family: "masked" or "causal"; by default masked where the tokenizer has a mask token.
+        family: "masked", "causal" or "seq2seq"; by default masked where the tokenizer has a mask token, else seq2seq
+            where it has T5's sentinels.
 
     Raises:
         PromptDSLError: PD3 where the template cannot work with this family, PD5 where the tokenizer lacks a token.
     """
     text = tokenizer if isinstance(tokenizer, TextTokenizer) else text_tokenizer(tokenizer)
-    chosen = family or ("masked" if text.mask_id is not None else "causal")
+    chosen = family or ("masked" if text.mask_id is not None else "seq2seq" if text.sentinels else "causal")
     return _bind(Template(template), text, chosen)
 
 
@@ -125,13 +127,18 @@ class _Compiler:
         )
 
     def readable(self, segments: list[Segment]) -> list[Segment]:
-        """What the family reads: a causal LM nothing after the last mask, where only fixed text may stand."""
+        """What the family reads: a causal LM nothing after the last mask, where only fixed text may stand.
+
+        An encoder sees all of a text, whether a decoder follows or not.
+        """
         masks = [i for i, s in enumerate(segments) if isinstance(s.piece, Tag) and s.piece.kind == "mask"]
         if not masks:
             return segments
         if self.family == "masked" and self.text.mask_id is None:
             fail("PD502", "the tokenizer has no mask token", help="use a masked language model, or bind as causal")
-        if self.family == "masked":
+        if self.family == "seq2seq":
+            require_sentinels(self.text, len(masks))
+        if self.family != "causal":
             return segments
         for segment in segments[masks[-1] + 1 :]:
             piece = segment.piece
@@ -173,7 +180,8 @@ class _Compiler:
     def special(self, _: Segment, tag: Tag, __: bool) -> Slot:
         name = str(tag.value)
         known = self.text.special(name)
-        if name.strip("<>").lower() == "mask" or (known and known[0] == self.text.mask_id):
+        masks = self.text.sentinels if self.family == "seq2seq" else (self.text.mask_id,)
+        if name.strip("<>").lower() == "mask" or (known and known[0] in masks):
             self.refuse("PD353", tag, "a special tag cannot be the mask", 'write <"mask">')
         elif known is None:
             self.refuse("PD503", tag, f'the tokenizer has no special token "{name}"',

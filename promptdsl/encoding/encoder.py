@@ -13,6 +13,7 @@ from promptdsl.encoding.demos import Demonstration, joined
 from promptdsl.encoding.fields import field_ids
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.encoding.slots import DemosSlot, FieldSlot, FixedSlot, MaskSlot, Slot, SoftSlot
+from promptdsl.encoding.targets import target
 from promptdsl.encoding.truncation import shorten
 from promptdsl.errors import fail, fail_row
 
@@ -28,7 +29,8 @@ class Layout:
 
     `fills` has the ids at each mask slot, in order. On a masked LM they are mask tokens and every one is read. On a
     causal LM they are label words' tokens, the sequence ends after the last of them, and what is read is the position
-    before each of them and the last position.
+    before each of them and the last position. On an encoder-decoder they stand in the decoder, likewise, each mask's
+    behind its sentinel, and every mask of the encoder's text is a sentinel.
     """
 
     fills: tuple[tuple[int, ...], ...]
@@ -68,11 +70,12 @@ class Encoding:
     Attributes:
         input_ids: (length,) token ids; a soft vector's place holds the padding id.
         slots: (length,) which slot of the program a token came from; -1 for what the tokenizer adds itself.
-        reads: (reads,) positions whose states are read for the masks.
+        reads: (reads,) positions whose states are read for the masks; those of the decoder where there is one.
         soft: (length,) number of the soft vector at this place; -1 elsewhere.
         token_type_ids: (length,) 0 before the first separator, 1 after it.
         cut: tokens that were cut from each slot; at the demos tag, examples that were left out.
         demos: the solved examples in it, in order.
+        target: (target length,) what an encoder-decoder's decoder has after its start token; nothing for other LMs.
     """
 
     input_ids: Ids
@@ -83,6 +86,7 @@ class Encoding:
     cut: tuple[int, ...]
     program: TokenProgram = field(repr=False, compare=False)
     demos: tuple[Demonstration, ...] = ()
+    target: Ids = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -92,14 +96,20 @@ class Encoding:
         pairs = zip(self.input_ids.tolist(), self.soft.tolist(), strict=True)
         return [f"«{s}»" if s >= 0 else self.program.text.token(i) for i, s in pairs]
 
+    def target_tokens(self) -> list[str]:
+        """The vocabulary's text of what stands in the decoder, after «start»; nothing for other LMs."""
+        decodes = self.program.family == "seq2seq"
+        return ["«start»", *map(self.program.text.token, self.target.tolist())] if decodes else []
+
     def __str__(self) -> str:
-        reads = set(self.reads.tolist())
-        return " ".join(f"→{t}←" if i in reads else t for i, t in enumerate(self.tokens()))
+        reads, tokens, decoder = set(self.reads.tolist()), self.tokens(), self.target_tokens()
+        shown = " ".join(f"→{t}←" if i in reads else t for i, t in enumerate(decoder or tokens))
+        return f"{' '.join(tokens)} | {shown}" if decoder else shown
 
 
 def default_layout(program: TokenProgram) -> Layout:
-    """One position at a plain mask, n at `mask:n`; on a causal LM the sequence ends where the first mask is read."""
-    if program.family == "causal":
+    """One position at a plain mask, n at `mask:n`; on a causal LM, and in a decoder, the first mask is the end."""
+    if program.family != "masked":
         return Layout(((),) if program.masks else ())
     mask = program.text.mask_id
     assert mask is not None or not program.masks
@@ -129,6 +139,8 @@ def tokenize(
     """
     if max_length is not None and (isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1):
         fail("PD505", f"max_length must be a whole number ≥ 1, not {max_length!r}", origin="max_length")
+    if program.family == "seq2seq":
+        at_masks = len(program.masks)  # their sentinels; the label words stand in the decoder
     given = [()] * len(rows) if demos is None else demos
     assert len(given) == len(rows) and (program.demos is not None or not any(given))
     alone, among = program.standing(False), program.standing(True)
@@ -227,8 +239,9 @@ def _one(tokens: RowTokens, layout: Layout, row: int) -> Encoding:
     reads: list[int] = []
     second: int | None = None
     fields = iter(tokens.fields[row])
-    fills = list(layout.fills)
-    causal = program.family == "causal"
+    causal, decodes = program.family == "causal", program.family == "seq2seq"
+    written, decoder_reads = target(program.text.sentinels, layout.fills) if decodes else ([], [])
+    fills = [(sentinel,) for sentinel in program.text.sentinels] if decodes else list(layout.fills)
     for number, slot in enumerate(program.standing(bool(tokens.demos[row]))):
         if number == program.segment_from:
             second = len(ids)
@@ -261,11 +274,12 @@ def _one(tokens: RowTokens, layout: Layout, row: int) -> Encoding:
     ids += program.after
     outside = [OUTSIDE] * len(program.after)
     types = [0] * len(ids) if second is None else [0] * second + [1] * (len(ids) - second)
-    ids_array, slots_array, reads_array, soft_array, types_array = (
-        np.array(a, np.int64) for a in (ids, slots + outside, reads, soft + outside, types)
+    reads = decoder_reads if decodes else reads
+    ids_array, slots_array, reads_array, soft_array, types_array, target_array = (
+        np.array(a, np.int64) for a in (ids, slots + outside, reads, soft + outside, types, written)
     )
     demos, cut = tuple(tokens.demos[row]), tokens.cut[row]
-    return Encoding(ids_array, slots_array, reads_array, soft_array, types_array, cut, program, demos)
+    return Encoding(ids_array, slots_array, reads_array, soft_array, types_array, cut, program, demos, target_array)
 
 
 def encode(program: TokenProgram, rows: object, *, max_length: int | None = None) -> list[Encoding]:

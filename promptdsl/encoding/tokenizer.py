@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import threading
 import weakref
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +51,11 @@ class TextTokenizer:
                 help="load it with AutoTokenizer.from_pretrained, which gives a fast one for every supported model",
             )
         written = json.loads(backend.to_str())
-        self.special_ids = frozenset(tokenizer.all_special_ids) | {a["id"] for a in written["added_tokens"]}
+        vocabulary = tokenizer.get_vocab()
+        sentinels = _sentinels(vocabulary)
+        self.sentinels: tuple[int, ...] = tuple(vocabulary[name] for name in sentinels)
+        added = {a["id"] for a in written["added_tokens"]}
+        self.special_ids = frozenset(tokenizer.all_special_ids) | added | set(self.sentinels)
         self.unk_id: int | None = tokenizer.unk_token_id
         self.mask_id: int | None = tokenizer.mask_token_id
         self.pad_id: int = _padding_id(tokenizer)
@@ -60,9 +66,9 @@ class TextTokenizer:
             str(r): getattr(tokenizer, r, None) for names in ROLES.values() for r in names
         }
         self._names["mask_token"] = tokenizer.mask_token
-        self._ids = {t: i for t, i in tokenizer.get_vocab().items() if i in self.special_ids}
-        self._tokens: dict[int, str] = {i: t for t, i in tokenizer.get_vocab().items()}
-        _make_inert(written, tokenizer.unk_token)
+        self._ids = {t: i for t, i in vocabulary.items() if i in self.special_ids}
+        self._tokens: dict[int, str] = {i: t for t, i in vocabulary.items()}
+        _make_inert(written, tokenizer.unk_token, sentinels)
         self._start = Tokenizer.from_str(json.dumps(written))
         self._inner = Tokenizer.from_str(json.dumps(_without_dummy_prefix(written)))
         self.specials = _probe(backend)
@@ -99,13 +105,20 @@ def _padding_id(tokenizer: Any) -> int:
     return 0
 
 
-def _make_inert(written: dict[str, Any], unk: str | None) -> None:
+def _sentinels(vocabulary: Mapping[str, int]) -> list[str]:
+    """The names of T5's sentinels `<extra_id_0>`, `<extra_id_1>` …; mT5 writes them as pieces of its vocabulary."""
+    names = ([f"{blank}<extra_id_{number}>" for blank in ("", "▁")] for number in itertools.count())
+    found = (next((name for name in spelt if name in vocabulary), None) for spelt in names)
+    return [name for name in itertools.takewhile(lambda name: name is not None, found) if name is not None]
+
+
+def _make_inert(written: dict[str, Any], unk: str | None, sentinels: Sequence[str]) -> None:
     """Take special and added entries out of the text's reach, in a tokenizer's JSON; ids stay what they are.
 
     The added-token matcher goes, and so does every way through the model's own vocabulary (a Unigram model would
     still find `</s>`, a word-level model `[MASK]`): their entries are renamed to what no text can guess.
     """
-    names = {a["content"] for a in written["added_tokens"]} - {unk, written["model"].get("unk_token")}
+    names = {*(a["content"] for a in written["added_tokens"]), *sentinels} - {unk, written["model"].get("unk_token")}
     written.update(added_tokens=[], post_processor=None, truncation=None, padding=None)
     model = written["model"]
     secret = f" {secrets.token_hex(16)} "

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
 from promptdsl.errors import fail
+from promptdsl.models.encoder_decoder import decoded, entering, start_token
 from promptdsl.models.loading import LanguageModel
 from promptdsl.models.tuning import TUNES, add_adapters, check_tune, is_peft
 
@@ -42,7 +43,8 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         model = lm.model
-        if model.get_output_embeddings() is None or model.base_model is model:
+        self._start = start_token(model) if lm.family == "seq2seq" else None
+        if model.get_output_embeddings() is None or (model.base_model is model and self._start is None):
             fail("PD515", f"{type(model).__name__} has no language-modelling head", help="load it with its LM head")
         check_tune(tune)
         self.tune = tune
@@ -54,7 +56,8 @@ class Backbone(nn.Module):
             message = f"nothing of {type(model).__name__} is left to train this way"
             fail("PD542", message, help='use tune="full" or a PEFT configuration', origin="tune")
         self._pieces: dict[str, nn.Module] = {}  # not registered: they share the parameters of `lm`
-        self._pieces["features"], self._pieces["logits"] = _heads(self.lm)
+        self._enter = _entering if self._start is None else entering
+        self._pieces["features"], self._pieces["logits"] = _heads(self.lm, self._start is not None)
         self._trials: dict[str, bool] = {}
         self._accepted = set(inspect.signature(self.lm.base_model.forward).parameters)
         self._first_position = lm.first_position
@@ -105,14 +108,21 @@ class Backbone(nn.Module):
         attention_mask: Tensor,
         token_type_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        target: Tensor | None = None,
+        target_of: Tensor | None = None,
     ) -> Tensor:
-        """Last hidden states of the body: (batch, length) ids, or their vectors, → (batch, length, hidden)."""
+        """Last hidden states of the body: (batch, length) ids, or their vectors, → (batch, length, hidden).
+
+        With `target` and `target_of`, as `PromptBatch` has them, those of the decoder: (lines, 1 + length, hidden).
+        """
+        given = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
+        if target is not None and target_of is not None and self._start is not None:
+            return decoded(self.lm, given, attention_mask, target, target_of, self._start)
         extra: dict[str, Any] = self.positions(attention_mask)
         if self.has_token_types and token_type_ids is not None:
             extra["token_type_ids"] = token_type_ids
         if "use_cache" in self._accepted:
             extra["use_cache"] = False
-        given = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
         out = self.lm.base_model(**given, attention_mask=attention_mask, return_dict=True, **extra)
         states: Tensor = out.last_hidden_state
         return states
@@ -134,20 +144,24 @@ class Backbone(nn.Module):
 
     def logits(self, states: Tensor) -> Tensor:
         """Vocabulary logits of some states: (n, hidden) → (n, vocabulary)."""
-        return _through(self._pieces["logits"], states)
+        return self._through("logits", states)
 
     def rows(self, states: Tensor, token_ids: Tensor) -> Tensor:
         """Logits of some tokens only: (n, hidden), (tokens,) → (n, tokens)."""
         if not self.restrictable:
             return self.logits(states)[:, token_ids]
         head = self.lm.get_output_embeddings()
-        features = _through(self._pieces["features"], states)
+        features = self.features(states)
         bias = None if head.bias is None else head.bias[token_ids]
         return nn.functional.linear(features, head.weight[token_ids], bias)
 
     def features(self, states: Tensor) -> Tensor:
         """What enters the output matrix: (n, hidden) → (n, width of the output matrix)."""
-        return _through(self._pieces["features"], states)
+        return self._through("features", states)
+
+    def _through(self, piece: str, states: Tensor) -> Tensor:
+        out: Tensor = self._pieces[piece](**self._enter(states[None]), return_dict=True).logits
+        return out[0]
 
     @torch.no_grad()
     def output_rows(self, words: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -203,9 +217,8 @@ class _Given(nn.Module):
         return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=inputs_embeds)
 
 
-def _through(head: nn.Module, states: Tensor) -> Tensor:
-    out: Tensor = head(inputs_embeds=states[None], return_dict=True).logits
-    return out[0]
+def _entering(states: Tensor) -> dict[str, Any]:
+    return {"inputs_embeds": states}
 
 
 def _view(
@@ -225,10 +238,15 @@ def _view(
     return copy.deepcopy(model, memo)
 
 
-def _heads(model: Any) -> tuple[nn.Module, nn.Module]:
-    """The model without its body, up to the features before the output matrix, and up to the logits."""
-    body, output = model.base_model, model.get_output_embeddings()
-    shared = {id(p): p for p in (*model.parameters(), *model.buffers())}
+def _heads(model: Any, decodes: bool) -> tuple[nn.Module, nn.Module]:
+    """The model without its body, up to the features before the output matrix, and up to the logits.
+
+    Of an encoder-decoder the decoder is replaced, and the encoder, which is not asked, left out.
+    """
+    body, output = model.get_decoder() if decodes else model.base_model, model.get_output_embeddings()
+    shared: dict[int, Any] = {id(p): p for p in (*model.parameters(), *model.buffers())}
+    if decodes:
+        shared[id(model.get_encoder())] = nn.Identity()
     features = copy.deepcopy(model, {**shared, id(body): _Given(), id(output): nn.Identity()})
     config = features.config.get_text_config()
     if getattr(config, CAP, None) is not None:  # features are not squashed; their copy has a configuration of its own

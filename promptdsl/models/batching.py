@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -74,13 +74,17 @@ class Passes(Sequence[Encoding]):
 class PromptBatch:
     """Tensors of some rows, padded on the right. A row takes one line for each forward pass (layout), side by side.
 
+    On an encoder-decoder a row's passes differ in the decoder alone: what the encoder reads is there once.
+
     Attributes:
-        input_ids, attention_mask, token_type_ids: (rows · layouts, length).
+        input_ids, attention_mask, token_type_ids: (rows · layouts, length); (inputs, length) for an encoder.
         reads: (rows · layouts, reads) positions that are read; short lists are filled up with 0.
         soft: (rows · layouts, length) the number of the soft vector at each place, -1 for a token's own; None where
             the template has no soft tokens.
         rows: which rows of the input these are.
         terms: how the label words are read where each row has its own; None where all rows have the same.
+        target, target_of: (rows · layouts, target length) what stands in the decoder after its start token, and
+            (rows · layouts,) the line of the encoder that it belongs to; None where there is no decoder.
     """
 
     input_ids: Tensor
@@ -90,13 +94,14 @@ class PromptBatch:
     rows: tuple[int, ...]
     terms: Terms | None = None
     soft: Tensor | None = None
+    target: Tensor | None = None
+    target_of: Tensor | None = None
 
     def tensors(self, device: torch.device | str | None = None) -> dict[str, Tensor]:
         """The keyword tensors of `PromptModel.forward`, on `device`."""
         names = ("input_ids", "attention_mask", "token_type_ids", "reads")
         found: dict[str, Tensor] = {n: getattr(self, n) for n in names}
-        if self.soft is not None:
-            found["soft"] = self.soft
+        found |= {n: t for n in ("soft", "target", "target_of") if (t := getattr(self, n)) is not None}
         if self.terms is not None:
             own = {"tokens": self.terms.tokens, "weights": self.terms.weights, "groups": self.terms.groups}
             found |= {f"word_{name}": torch.from_numpy(array) for name, array in own.items()}
@@ -117,22 +122,39 @@ def collate(rows: Sequence[Sequence[Encoding]], numbers: Sequence[int], pad_id: 
         pad_id: any token id; the attention mask hides it.
     """
     flat = [encoding for row in rows for encoding in row]
-    shape = (len(flat), max(len(e) for e in flat))
-    input_ids, attention, types = np.full(shape, pad_id, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    reads = np.zeros((len(flat), max(len(e.reads) for e in flat)), np.int64)
-    soft = np.full(shape, -1, np.int64) if flat[0].program.soft else None
-    for line, encoding in enumerate(flat):
-        input_ids[line, : len(encoding)] = encoding.input_ids
-        attention[line, : len(encoding)] = 1
-        types[line, : len(encoding)] = encoding.token_type_ids
-        reads[line, : len(encoding.reads)] = encoding.reads
-        if soft is not None:
-            soft[line, : len(encoding)] = encoding.soft
-    ids, mask, segments, places = map(torch.from_numpy, (input_ids, attention, types, reads))
+    decodes = flat[0].program.family == "seq2seq"
+    inputs, of = _once(rows) if decodes else (flat, [])
+    input_ids, attention = _padded([e.input_ids for e in inputs], pad_id), _padded([np.ones(len(e)) for e in inputs], 0)
+    types, reads = _padded([e.token_type_ids for e in inputs], 0), _padded([e.reads for e in flat], 0)
+    soft = _padded([e.soft for e in inputs], -1) if flat[0].program.soft else None
     own = [row.terms for row in rows if isinstance(row, Passes)]
     terms = Terms.joined(own, [len(row) for row in rows]) if own else None
-    vectors = None if soft is None else torch.from_numpy(soft)
-    return PromptBatch(ids, mask, segments, places, tuple(numbers), terms, vectors)
+    target = _padded([e.target for e in flat], pad_id) if decodes else None
+    target_of = torch.tensor(of) if decodes else None
+    return PromptBatch(input_ids, attention, types, reads, tuple(numbers), terms, soft, target, target_of)
+
+
+def _padded(lists: Sequence[NDArray[Any]], fill: int) -> Tensor:
+    """(lists, longest): lists of numbers, filled up on the right."""
+    found = np.full((len(lists), max(map(len, lists))), fill, np.int64)
+    for line, numbers in enumerate(lists):
+        found[line, : len(numbers)] = numbers
+    return torch.from_numpy(found)
+
+
+def _once(rows: Sequence[Sequence[Encoding]]) -> tuple[list[Encoding], list[int]]:
+    """The inputs of rows, each row's equal ones once, and for each encoding which of them is its own."""
+    known: dict[tuple[int, bytes, bytes], int] = {}
+    inputs: list[Encoding] = []
+    of = []
+    for number, row in enumerate(rows):
+        for encoding in row:
+            key = number, encoding.input_ids.tobytes(), encoding.soft.tobytes()
+            if key not in known:
+                known[key] = len(inputs)
+                inputs.append(encoding)
+            of.append(known[key])
+    return inputs, of
 
 
 def batches(

@@ -28,7 +28,7 @@ class LanguageModel:
     Attributes:
         model: a transformers model with a language-modelling head.
         tokenizer: its fast tokenizer.
-        family: "masked" or "causal".
+        family: "masked", "causal" or "seq2seq" (an encoder-decoder of T5's shape).
         name: the name that it was loaded by, or its class.
         text: the private view of the tokenizer.
         built: what was built on it and may be used again; it lives as long as the model does.
@@ -78,6 +78,7 @@ _OFFSET_POSITIONS = {
     "mpnet",
     "longformer",
 }
+_LOADERS = {"masked": "AutoModelForMaskedLM", "causal": "AutoModelForCausalLM", "seq2seq": "AutoModelForSeq2SeqLM"}
 _lock = threading.Lock()
 
 
@@ -111,8 +112,8 @@ def load(
         revision: a hub revision.
 
     Raises:
-        ModelError: PD512 for an unknown name or a folder without a model, PD513 for a model that is neither masked
-            nor causal, PD514 for an unknown dtype, PD518 for files that lack weights.
+        ModelError: PD512 for an unknown name or a folder without a model, PD513 for a model of no known family, PD514
+            for an unknown dtype, PD518 for files that lack weights, PD543 for an encoder-decoder without sentinels.
     """
     with _lock:
         return _load(str(name), dtype, device or "cpu", revision)
@@ -120,8 +121,9 @@ def load(
 
 @lru_cache(maxsize=4)
 def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageModel:
+    import transformers
     from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     check_device(device)
     wanted = torch_dtype(dtype) or torch_dtype("float32")
@@ -134,9 +136,9 @@ def _load(name: str, dtype: str, device: str, revision: str | None) -> LanguageM
         config = AutoConfig.from_pretrained(path, **options)
         tokenizer = AutoTokenizer.from_pretrained(path, **options)
         family = _family_of(config, tokenizer)
-        classes = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM}
+        loader: Any = getattr(transformers, _LOADERS[family])
         with _silent(local):
-            model, report = classes[family].from_pretrained(
+            model, report = loader.from_pretrained(
                 path, config=config, dtype=wanted, use_safetensors=True, output_loading_info=True, **options
             )
         model = model.to(device).eval()
@@ -245,12 +247,17 @@ def _family(model: Any, tokenizer: Any) -> str:
 
 
 def _family_of(config: Any, tokenizer: Any, class_name: str = "") -> str:
-    """Masked or causal, by the model's class, else by what transformers can make of its configuration."""
+    """The family, by the model's class, else by what transformers can make of its configuration."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
         MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
     )
 
+    decoding = MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
+    if config.is_encoder_decoder and (class_name or decoding.get(config.model_type)) in decoding.values():
+        _check_sentinels(tokenizer, class_name or config.model_type)
+        return "seq2seq"
     causal, masked = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
     shown = class_name or config.model_type
     written = [] if config.is_encoder_decoder else [class_name] if class_name else list(config.architectures or [])
@@ -266,7 +273,19 @@ def _family_of(config: Any, tokenizer: Any, class_name: str = "") -> str:
             return "causal"
     fail(
         "PD513",
-        f'"{shown}" is neither a masked nor a causal language model',
-        help="load it with AutoModelForMaskedLM or AutoModelForCausalLM",
+        f'"{shown}" is neither a masked nor a causal language model, nor one of T5\'s shape',
+        help="load it with AutoModelForMaskedLM, AutoModelForCausalLM or AutoModelForSeq2SeqLM",
         origin="model",
     )
+
+
+def _check_sentinels(tokenizer: Any, shown: str) -> None:
+    """Raise ModelError PD543 for an encoder-decoder whose pre-training knows no sentinels, such as BART."""
+    if not text_tokenizer(tokenizer).sentinels:
+        fail(
+            "PD543",
+            f'"{shown}" is an encoder-decoder whose tokenizer has no sentinels such as <extra_id_0>',
+            help="use a model of T5's shape (T5, mT5, UMT5, LongT5), a masked or a causal language model",
+            note="a mask is read in the decoder behind its sentinel, as in T5's span corruption",
+            origin="model",
+        )

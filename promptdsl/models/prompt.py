@@ -77,11 +77,15 @@ class Prompt(nn.Module):
         attention_mask: Tensor,
         token_type_ids: Tensor | None = None,
         soft: Tensor | None = None,
+        target: Tensor | None = None,
+        target_of: Tensor | None = None,
     ) -> Tensor:
-        """Last hidden states, (lines, length, hidden), of lines as `PromptBatch` has them."""
+        """Last hidden states, (lines, length, hidden), of lines as `PromptBatch` has them; of the decoder's if any."""
         vectors = None if self.soft is None or soft is None else self.placed(self.backbone.embed(input_ids), soft)
         given = None if vectors is not None else input_ids, attention_mask, token_type_ids, vectors
-        return self.backbone.states(*given) if self.prefix is None else self.prefix.states(self.backbone, *given)
+        if self.prefix is not None:
+            return self.prefix.states(self.backbone, *given)
+        return self.backbone.states(*given, target, target_of)
 
     def placed(self, embeddings: Tensor, soft: Tensor) -> Tensor:
         """Embeddings with the soft tokens at their places: (lines, length, width), (lines, length) → the same shape."""
