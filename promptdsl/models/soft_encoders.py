@@ -1,4 +1,8 @@
-"""Networks that soft vectors go through while they are trained: what `encoder` in a template names."""
+"""Networks that soft vectors go through while they are trained: what `encoder` in a template names.
+
+What they give is added to the vectors, and their last layer starts at zero: training begins at the vectors as they were
+initialised, to the last bit.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +15,22 @@ __all__ = ["ENCODERS"]
 
 
 class MLPEncoder(nn.Module):
-    """Linear-ReLU-Linear at each vector, added to it (residual prompt tuning: Razdaibiedina et al. 2023, section 3).
-
-    The last layer starts at zero, so that training begins at the vectors as they were initialised.
-    """
+    """Linear-ReLU-Linear at each vector (residual prompt tuning: Razdaibiedina et al. 2023, section 3)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = _feed_forward(width, width)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """(n, width) → (n, width)."""
-        out: Tensor = vectors + self.layers(vectors)
+        """(n, width) vectors → what is added to them."""
+        out: Tensor = self.layers(vectors)
         return out
 
 
 class LSTMEncoder(nn.Module):
     """A bidirectional LSTM of two layers and an MLP over the sequence of vectors (Liu et al. 2021, section 3.2).
 
-    Added to the vectors like the MLP's output, for vectors that start from the network alone lie far from all words.
+    In the paper its output replaces the vectors, which then begin far from all words.
     """
 
     def __init__(self, width: int) -> None:
@@ -39,8 +40,8 @@ class LSTMEncoder(nn.Module):
         self.layers = _feed_forward(2 * half, width)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """(n, width) → (n, width)."""
-        out: Tensor = vectors + self.layers(self.lstm(vectors[None])[0][0])
+        """(n, width) vectors → what is added to them."""
+        out: Tensor = self.layers(self.lstm(vectors[None])[0][0])
         return out
 
 
