@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +103,20 @@ def sentencepiece_bpe() -> Any:
 
 @lru_cache
 def sentinels() -> Any:
-    """As T5's: pieces marked by ▁, sentinels numbered from the end of the vocabulary, an end and no mask token."""
-    backend = Tokenizer(models.Unigram())
+    """As T5's: pieces marked by ▁, sentinels numbered from the end of the vocabulary, an end and no mask token.
+
+    Its vocabulary is the corpus's letters and commonest words: what a trainer learns differs between processes.
+    """
+    counts = Counter(w for t in corpus() for w in t.split())
+    words = sorted((w for w in counts if len(w) > 1), key=lambda w: (-counts[w], w))[:600]
+    letters = sorted({letter for word in counts for letter in word})
+    total = sum(counts.values())
+    pieces = [(f"▁{word}", log(counts[word] / total)) for word in words]
+    pieces += [(piece, -12.0) for piece in ["▁", *letters, *(w for w in words[:100] if len(w) > 2)]]
+    named = [(name, 0.0) for name in ("<pad>", "</s>", "<unk>")]
+    backend = Tokenizer(models.Unigram([*named, *dict(pieces).items()], unk_id=2))
     backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
     backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
-    trainer = trainers.UnigramTrainer(
-        vocab_size=700, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
-    )
-    backend.train_from_iterator(corpus(), trainer)
     backend.post_processor = processors.TemplateProcessing("$A </s>", "$A </s> $B </s>", [("</s>", 1)])
     backend.decoder = decoders.Metaspace()
     names = [f"<extra_id_{number}>" for number in reversed(range(5))]

@@ -60,7 +60,7 @@ def command(
     if not files and template is None and verbalizer is None:
         raise typer.BadParameter("give files, --template or --verbalizer")
     if family is not None and family not in FAMILIES:
-        raise typer.BadParameter(f"it is {' or '.join(FAMILIES)}", param_hint="--family")
+        raise typer.BadParameter(f"it is one of {', '.join(FAMILIES)}", param_hint="--family")
     known = Model(family) if model is None else Model(*load_counter(model))
     found: list[tuple[str, Diagnostic]] = []
     errors: list[PromptDSLError] = []

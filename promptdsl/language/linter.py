@@ -13,7 +13,7 @@ from promptdsl.language.verbalizer import Verbalizer
 
 __all__ = ["FAMILIES", "RULES", "lint"]
 
-FAMILIES = ("masked", "causal")
+FAMILIES = ("masked", "causal", "seq2seq")
 
 # Code → rule. A new finding is one entry here, one function, and its row in promptdsl/codes.py.
 RULES: dict[str, Callable[[Subject], Iterator[Finding]]] = {
@@ -45,11 +45,11 @@ def lint(
 ) -> tuple[Diagnostic, ...]:
     """The findings on a template, a verbalizer, or both, as diagnostics of severity "warning".
 
-    `family` ("masked", "causal") adds what is only a finding on such a model; `count_tokens` (a text → the number of
-    its tokens) adds what depends on the tokenizer. Findings on the template come first, each in the order of its place.
+    `family` ("masked", "causal", "seq2seq") adds what is only a finding on such a model;
+    `count_tokens` (a text → the number of its tokens) adds what depends on the tokenizer. Findings on the template come first, each in the order of its place.
     """
     if family is not None and family not in FAMILIES:
-        raise ValueError(f'family is "masked", "causal" or None, not {family!r}')
+        raise ValueError(f"family is one of {', '.join(FAMILIES)} or None, not {family!r}")
     subject = Subject(template, verbalizer, family, count_tokens)
     sources = {
         "template": None if template is None else template.source,

@@ -94,7 +94,7 @@ def _row_data(encoding: Encoding) -> dict[str, Any]:
         "reads": encoding.reads.tolist(),
         "cut": encoding.cut,
         "demos": [{"row": d.row, "label": d.label} for d in encoding.demos],
-    }
+    } | ({"decoder": encoding.target_tokens()} if encoding.target_tokens() else {})
 
 
 def show(
@@ -117,7 +117,7 @@ def show(
             the tree is shown.
         verbalizer: label words, to see their tokens.
         max_length: the most positions of an input; by default what the model takes.
-        family: "masked" or "causal", for a tokenizer alone; by default masked where it has a mask token.
+        family: "masked", "causal" or "seq2seq", for a tokenizer alone; by default as `bind` has it.
 
     Raises:
         PromptDSLError: PD1–PD4 for the strings, PD5 for what does not go with the model, PD6 for the rows; PD519

@@ -86,7 +86,11 @@ def _contents(program: TokenProgram, number: int) -> str:
         how = "evenly from the classes" if slot.piece["select"] == "class" else "the nearest rows"
         separator = _tokens(program, slot.separator)
         return f"{_examples(slot)} after fit, {how}, after each: {separator or '(nothing)'}"
-    count = "as many positions as a label word has" if slot.count is None else f"{slot.count} positions"
+    unit = "tokens" if program.family == "seq2seq" else "positions"
+    count = f"as many {unit} as a label word has" if slot.count is None else f"{slot.count} {unit}"
+    if program.family == "seq2seq":
+        sentinel = program.text.sentinels[sum(isinstance(s, MaskSlot) for s in program.slots[:number])]
+        count = f"{_tokens(program, [sentinel])}, behind which the decoder has {count}"
     return count + (", label words with a leading space" if slot.leading_space else "")
 
 
@@ -127,7 +131,11 @@ def encoding_text(
     program = encoding.program
     length = len(encoding) + program.prefix
     limit = "" if max_length is None else f" of at most {max_length}"
-    lines = [f"row {row}: {length} positions{limit}" + (f", {program.prefix} of them prefix" if program.prefix else "")]
+    where = " in the encoder" if encoding.target_tokens() else ""
+    lines = [
+        f"row {row}: {length} positions{where}{limit}"
+        + (f", {program.prefix} of them prefix" if program.prefix else "")
+    ]
     before, after = len(program.before), len(encoding) - len(program.after)
     entries = [(list(range(before)), "by the tokenizer", "")] if before else []
     names, places = piece_names(program), positions(encoding)
@@ -143,9 +151,12 @@ def encoding_text(
         indent = " " * len(head)
         wrapped = textwrap.wrap(text, max(WIDTH - len(head), 30), break_long_words=False, break_on_hyphens=False)
         lines.append((head + f"\n{indent}".join(wrapped)).rstrip())
+    if encoding.target_tokens():
+        lines.append(f"  decoder: {printable(' '.join(encoding.target_tokens()), WIDTH)}   (read at its end)")
+    where = "the decoder's position" if encoding.target_tokens() else "position"
     for place, words in zip(encoding.reads.tolist(), best, strict=False):
         ranked = ", ".join(f"{printable(w, 30)} {p:.3f}" for w, p in words)
-        lines.append(f"  the model's own words at position {place}: {ranked}")
+        lines.append(f"  the model's own words at {where} {place}: {ranked}")
     return "\n".join(lines)
 
 
@@ -162,7 +173,7 @@ def _remark(encoding: Encoding, number: int, held: list[int]) -> str:
             return f"read at position {before}: what comes next" if before >= 0 else "read after the prefix"
         return "stands after the first mask's word"
     if isinstance(slot, MaskSlot):
-        return "read here"
+        return "read here" if encoding.program.family == "masked" else "read in the decoder"
     if cut:
         assert isinstance(slot, (FieldSlot, FixedSlot))
         return f"{cut} token{'s' if cut > 1 else ''} cut at the {slot.truncate}"

@@ -69,7 +69,7 @@ def test_family(cli: Cli) -> None:
     ran = cli("lint", "--template", template, "--family", "causal")
     assert ran.code == 1
     assert "PW105" in ran.out
-    assert cli("lint", "--template", template, "--family", "seq2seq").code == 2
+    assert cli("lint", "--template", template, "--family", "prefix").code == 2
 
 
 def test_a_model_gives_family_and_tokenizer(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,7 +244,7 @@ def test_without_a_tokenizer_no_tokens_are_counted() -> None:
 
 def test_an_unknown_family_is_refused() -> None:
     with pytest.raises(ValueError, match="masked"):
-        lint(Template('<"mask">'), family="seq2seq")
+        lint(Template('<"mask">'), family="prefix")
 
 
 @given(
