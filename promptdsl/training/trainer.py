@@ -18,6 +18,7 @@ from torch import Tensor
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail, printable
 from promptdsl.models.prompt_model import PromptModel
+from promptdsl.models.unfitted import refuse_unfitted
 from promptdsl.training.checkpoints import Checkpoints
 from promptdsl.training.choices import require_choices
 from promptdsl.training.data import Collator, Plan, Stream
@@ -89,8 +90,9 @@ def train_run(
 
     Raises:
         TrainingError: PD703 if the loss is not a number: the model then has its last good parameters; PD704 if nothing
-            of it can be trained; PD701 for another number of labels than of rows; PD720–PD724 for a batch, rows,
-            checkpoints or reports that cannot be used. But for PD703 nothing was changed.
+            of it can be trained; PD713 if its verbalizer needs rows that it has not seen; PD701 for another number of
+            labels than of rows; PD720–PD724 for a batch, rows, checkpoints or reports that cannot be used. But for
+            PD703 nothing was changed.
         RowError: PD611 for a row that lacks the choice that it is labelled with.
         FileError: PD804 if logs or checkpoints cannot be written.
     """
@@ -113,7 +115,10 @@ def train_run(
 
 def _check(model: PromptModel, data: Rows, targets: Tensor) -> None:
     if not any(p.requires_grad for p in model.parameters()):
-        fail("PD704", "nothing of this model can be trained", help='build it with tune="full"', origin="tune")
+        remedy = 'build it with tune="full", or write <"soft":20> in the template'
+        fail("PD704", "nothing of this model can be trained", help=remedy, origin="tune")
+    if model.unfitted:
+        refuse_unfitted(model.verbalizer.verbalizer, model.unfitted)
     if len(targets) != len(data):
         fail(
             "PD701", f"{len(data)} rows and {len(targets)} labels", help="give one label for each row", origin="labels"

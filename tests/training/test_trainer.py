@@ -167,6 +167,12 @@ def test_the_same_seed_gives_the_same_and_leaves_the_random_state() -> None:
     assert not torch.equal(first["head.soft_rows"], other["head.soft_rows"])
 
 
+def test_a_verbalizer_that_needs_rows_is_fitted_before() -> None:
+    with pytest.raises(TrainingError, match="PD713"):
+        words = 'x: <"cluster":1>\ny: <"cluster":1>'
+        train(PromptModel(still(), TEMPLATE, words, tune="full"), TEXTS, LABELS, TrainingSettings(steps=1))
+
+
 def test_rows_and_labels_of_other_numbers() -> None:
     model = PromptModel(still(), TEMPLATE, WORDS, tune="full")
     with pytest.raises(TrainingError, match="PD701 4 rows and 3 labels"):
