@@ -223,6 +223,8 @@ def _serves(backbone: Backbone, name: str) -> bool:
 
 def _tried(backbone: Backbone, way: type[Way]) -> bool:
     """Whether a way is exact on this model, tried with a few tokens of its vocabulary."""
+    if backbone.lm.config.is_encoder_decoder:  # three attentions, and none says which the prefix is for
+        return False
     was = backbone.training
     backbone.train(False)
     try:
