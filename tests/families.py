@@ -108,7 +108,7 @@ def sentinels() -> Any:
     Its vocabulary is the corpus's letters and commonest words: what a trainer learns differs between processes.
     """
     counts = Counter(w for t in corpus() for w in t.split())
-    words = sorted((w for w in counts if len(w) > 1), key=lambda w: (-counts[w], w))[:600]
+    words = sorted(counts, key=lambda w: (-counts[w], w))[:600]
     letters = sorted({letter for word in counts for letter in word})
     total = sum(counts.values())
     pieces = [(f"▁{word}", log(counts[word] / total)) for word in words]

@@ -45,8 +45,9 @@ def lint(
 ) -> tuple[Diagnostic, ...]:
     """The findings on a template, a verbalizer, or both, as diagnostics of severity "warning".
 
-    `family` ("masked", "causal", "seq2seq") adds what is only a finding on such a model;
-    `count_tokens` (a text → the number of its tokens) adds what depends on the tokenizer. Findings on the template come first, each in the order of its place.
+    `family` ("masked", "causal", "seq2seq") adds what is only a finding on such a model; `count_tokens` (a text → the
+    number of its tokens) adds what depends on the tokenizer. Findings on the template come first, each in the order of
+    its place.
     """
     if family is not None and family not in FAMILIES:
         raise ValueError(f"family is one of {', '.join(FAMILIES)} or None, not {family!r}")
