@@ -213,7 +213,8 @@ def _way(backbone: Backbone) -> type[Way]:
         "PD530",
         f"{type(backbone.lm).__name__} (model type {backbone.lm.config.model_type}) takes no prefix in its layers",
         help='use soft tokens, such as <"soft":20>, or another language model',
-        note="on trial, its attention dropped keys and values beside its own, or did not weigh them as its own",
+        note="on trial, its attention drops keys and values beside its own, or weighs them otherwise; "
+        "encoder-decoders are not tried",
     )
 
 

@@ -23,8 +23,8 @@ from promptdsl.models.backbone import Backbone
 from promptdsl.models.loading import as_language_model
 from promptdsl.models.prefix import Prefix
 
-SERVED = [f.name for f in FAMILIES if f.name != "deberta-v2" and f.kind in ("masked", "causal")]
-REFUSED = [f.name for f in FAMILIES if f.name not in SERVED]
+REFUSED = ["deberta-v2", "t5"]
+SERVED = [f.name for f in FAMILIES if f.name not in REFUSED]
 CAUSAL = [f.name for f in FAMILIES if f.kind == "causal"]
 ROW = '<"placeholder":"text_a"> It was <"mask">'
 
