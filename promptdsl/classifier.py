@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from promptdsl.models.loading import LanguageModel, as_language_model
 from promptdsl.models.prompt_model import PromptModel
 from promptdsl.models.prototype_words import Prototype
 from promptdsl.models.tuning import check_tune
+from promptdsl.training.artefact_estimator import load_classifier, push_classifier, save_classifier
 from promptdsl.training.fitting import fit_verbalizer, refit, take_over
 from promptdsl.training.settings import TrainingSettings
 from promptdsl.training.targets import Targets
@@ -245,6 +247,44 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def prototype_words(self, k: int = 5) -> list[Prototype]:
         """What each prototype of `cluster` and `prototype` items stands for, in words of the vocabulary."""
         return self._model().prototype_words(k)
+
+    def save_pretrained(self, folder: str | Path, *, metrics: Any = None, seeds: Any = None) -> None:
+        """Write what was learnt to a folder, without the language model; see `promptdsl.training.artefact.save`.
+
+        Args:
+            folder: it is made if it is not there; killed at any moment, it has what it had before, or this.
+            metrics: scores by name, for the model card.
+            seeds: seeds by name; by default `random_state`.
+
+        Raises:
+            FileError: PD804 if the system refuses, PD839 for what cannot be saved.
+        """
+        save_classifier(self, folder, metrics=metrics, seeds=seeds)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, model: Any = None, *, revision: str | None = None, device: str | None = None
+    ) -> PromptClassifier:
+        """The classifier that was saved to a folder or pushed to a hub; it says what it said, to the last bit.
+
+        Args:
+            name: the folder, or "owner/name" on the hub.
+            model: the language model, if the artefact's name of it does not lead to it.
+            revision: of the hub.
+            device: a torch device.
+
+        Raises:
+            FileError: PD830–PD842 for whatever is wrong with it, or does not go with the language model.
+        """
+        made: PromptClassifier = load_classifier(cls, name, model, revision, device)
+        return made
+
+    def push_to_hub(self, name: str, **options: Any) -> str:
+        """Save to "owner/name" on a hub; the options of `save_pretrained` and of `artefact_hub.pushed`.
+
+        Solved examples (a demos tag) are rows of the fitted data: they go along.
+        """
+        return push_classifier(self, name, **options)
 
     def _model(self) -> PromptModel:
         """What predicts: the fitted model, else the zero-shot one."""

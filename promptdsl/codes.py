@@ -776,9 +776,9 @@ _MODEL = (
     ),
     Code(
         "PD513",
-        "neither a masked nor a causal LM",
-        "Label words are read from a masked or a causal LM.",
-        "Load the model with AutoModelForMaskedLM or AutoModelForCausalLM.",
+        "neither a masked nor a causal LM, nor one of T5's shape",
+        "Label words are read from a masked LM, a causal LM, or an encoder-decoder of T5's shape.",
+        "Load the model with AutoModelForMaskedLM, AutoModelForCausalLM or AutoModelForSeq2SeqLM.",
     ),
     Code(
         "PD514",
@@ -830,6 +830,18 @@ _MODEL = (
         "nothing to tune this way",
         "The language model has no parameter that this way of tuning trains, such as biases for bitfit.",
         'Use tune="full" or a PEFT configuration.',
+    ),
+    Code(
+        "PD543",
+        "an encoder-decoder without sentinels",
+        "An encoder-decoder is asked with T5's sentinels, <extra_id_0> and so on; this tokenizer has none, as BART's.",
+        "Use a model of T5's shape, a masked or a causal language model.",
+    ),
+    Code(
+        "PD544",
+        "more masks than sentinels",
+        "Each mask of a template is one sentinel of an encoder-decoder, and T5 has a hundred.",
+        "Write fewer masks.",
     ),
     Code("PD519", "a model is needed", "Rows and label words become tokens only with a model.", "Name a model."),
     Code(
@@ -1054,6 +1066,65 @@ _FILES = (
     Code("PD818", "a label that does not fit", "A row has no label, or one without a class.", "Correct the row."),
     Code("PD820", "a picture without matplotlib", "Pictures take matplotlib.", 'pip install "promptdsl[plots]"'),
     Code("PD819", "no rows", "There is nothing to fit or to evaluate on.", "Give labelled rows."),
+    Code("PD830", "no artefact", "The folder has no promptdsl.json.", "Check the path."),
+    Code(
+        "PD831",
+        "a damaged artefact",
+        "A file of the artefact is missing, or its bytes are not those that were written.",
+        "Take it from a copy, or save it again.",
+    ),
+    Code("PD832", "an artefact of a newer schema", "A newer promptdsl wrote it.", "Update promptdsl."),
+    Code(
+        "PD833",
+        "an artefact of another language model",
+        "What was trained belongs to the very weights that it was trained on; a digest of them is kept.",
+        "Give that language model, in the same number format.",
+    ),
+    Code(
+        "PD834",
+        "an artefact of another tokenizer",
+        "What was trained belongs to the tokenizer that it was trained with; a digest of it is kept.",
+        "Give the language model with the tokenizer that it had.",
+    ),
+    Code(
+        "PD835",
+        "an artefact that says nothing of sense",
+        "The files are whole, but hold other values than promptdsl writes.",
+        "Save the artefact again, and load none of unknown origin.",
+    ),
+    Code(
+        "PD836",
+        "an artefact's file that is none",
+        "A link leads out of the folder, or something other than a plain file has a file's name.",
+        "Put the file itself there.",
+    ),
+    Code(
+        "PD837",
+        "vectors that cannot start from this artefact",
+        'init "file:…" takes soft vectors from an artefact with soft tokens, a prefix from one with a prefix, '
+        "both of the language model's width.",
+        "Give an artefact of the same kind and language model.",
+    ),
+    Code("PD838", "a hub that refuses", "The hub has no such artefact, or cannot be reached.", "Check name and token."),
+    Code(
+        "PD839",
+        "what cannot be saved",
+        "An artefact holds texts and finite numbers, and adapters whose configuration says all about them.",
+        "Leave out what the message names.",
+    ),
+    Code(
+        "PD840",
+        "what PEFT cannot hold",
+        "PEFT holds one of soft tokens, a prefix of a decoder, and adapters.",
+        "Export the parts by themselves, or save an artefact.",
+    ),
+    Code("PD841", "adapters without PEFT", "They take the package PEFT.", 'pip install "promptdsl[peft]"'),
+    Code(
+        "PD842",
+        "a language model without a name",
+        "The artefact was saved of a model that was given, not named, or names a folder of another machine.",
+        "Give the language model: model=….",
+    ),
 )
 
 _LINT = (
