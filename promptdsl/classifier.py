@@ -166,7 +166,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.multi_label:
             fresh.head.free_rows(found.observe(rows, batch_size=self.batch_size))
         groups = fresh.parameter_groups()
-        self._outside_head = sum(p.numel() for part in ("prompt", "lm") for p in groups[part])
+        self._outside_head = sum(p.numel() for part, own in groups.items() if part != "verbalizer" for p in own)
         run = train_run(fresh, rows, targets.tensor, settings)
         refit(fresh, rows, targets.tensor, **options)
         fresh.prompt.bake()

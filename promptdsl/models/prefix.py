@@ -91,6 +91,11 @@ class Prefix(nn.Module):
         """Last hidden states behind the prefix, (batch, length, hidden); the arguments of `Backbone.states`."""
         return states_behind(backbone, self(), input_ids, attention_mask, token_type_ids, inputs_embeds)
 
+    @property
+    def networks(self) -> list[nn.Module]:
+        """The network, if there is one."""
+        return [] if isinstance(self.learned, Offsets) else [self.learned]
+
     @torch.no_grad()
     def bake(self) -> None:
         """Put what the network gives in its place: the same keys and values, bit for bit."""

@@ -67,6 +67,11 @@ class Prompt(nn.Module):
         return [part for part in (self.soft, self.prefix) if part is not None]
 
     @property
+    def networks(self) -> list[nn.Module]:
+        """What vectors, keys and values go through in training."""
+        return [network for part in self.parts for network in part.networks]
+
+    @property
     def learns(self) -> bool:
         """Whether the template has anything to train."""
         return any(True for _ in self.parameters())

@@ -335,11 +335,17 @@ class PromptModel(nn.Module):
         return made
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """What training changes, by what it belongs to: "prompt" (the template's), "verbalizer" and "lm"."""
-        owners: dict[str, list[nn.Module]] = {"prompt": [self.prompt], "verbalizer": [self.head], "lm": [self.backbone]}
+        """What training changes, by what it belongs to.
+
+        "prompt" are the template's vectors, keys and values, "network" what they go through; "verbalizer"; "lm".
+        """
+        network = [p for module in self.prompt.networks for p in module.parameters()]
+        inside = set(map(id, network))
         return {
-            name: [p for module in modules for p in module.parameters() if p.requires_grad]
-            for name, modules in owners.items()
+            "prompt": [p for p in self.prompt.parameters() if id(p) not in inside],
+            "network": network,
+            "verbalizer": list(self.head.parameters()),
+            "lm": [p for p in self.backbone.parameters() if p.requires_grad],
         }
 
     def top_words(self, rows: Any, k: int = 10, *, batch_size: int = 64) -> list[list[list[tuple[str, float]]]]:

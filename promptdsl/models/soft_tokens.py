@@ -70,6 +70,11 @@ class SoftTokens(nn.Module):
             table = table.index_add(0, torch.tensor(rows, device=table.device), added)
         return table
 
+    @property
+    def networks(self) -> list[nn.Module]:
+        """The encoders."""
+        return list(self.encoders.values())
+
     @torch.no_grad()
     def bake(self) -> None:
         """Put what the encoders give in the place of the encoders: the same vectors, bit for bit."""

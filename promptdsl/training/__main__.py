@@ -43,6 +43,7 @@ def command(
     device: Annotated[str | None, typer.Option("--device", help="A torch device; CPU by default.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="The language model's.")] = None,
     prompt_learning_rate: Annotated[float | None, typer.Option("--prompt-learning-rate")] = None,
+    network_learning_rate: Annotated[float | None, typer.Option("--network-learning-rate")] = None,
     verbalizer_learning_rate: Annotated[float | None, typer.Option("--verbalizer-learning-rate")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the rows.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Updates; instead of --epochs.")] = None,
@@ -81,8 +82,8 @@ def command(
 
 # The options that are settings of the same name.
 _SETTINGS = {
-    "learning_rate", "prompt_learning_rate", "verbalizer_learning_rate", "epochs", "steps", "batch_size",
-    "weight_decay", "prompt_weight_decay", "warmup", "schedule", "max_grad_norm", "seed", "logging_steps",
+    "learning_rate", "prompt_learning_rate", "network_learning_rate", "verbalizer_learning_rate", "epochs", "steps",
+    "batch_size", "weight_decay", "prompt_weight_decay", "warmup", "schedule", "max_grad_norm", "seed", "logging_steps",
     "checkpoints", "save_steps", "verbose", "output",
 }  # fmt: skip
 

@@ -25,8 +25,8 @@ class LogEntry:
         epoch: how often all rows were read.
         loss: the mean loss of the steps since the entry before, or since training went on after an interruption.
         grad_norm: the gradients' norm in this step, before it was cut.
-        learning_rate, prompt_learning_rate, verbalizer_learning_rate: what this step was taken with; None for a part
-            that has nothing to train.
+        learning_rate, prompt_learning_rate, network_learning_rate, verbalizer_learning_rate: what this step was taken
+            with; None for a part that has nothing to train.
         seconds: since training began; since it went on, where it was interrupted.
     """
 
@@ -36,6 +36,7 @@ class LogEntry:
     grad_norm: float
     learning_rate: float | None
     prompt_learning_rate: float | None
+    network_learning_rate: float | None
     verbalizer_learning_rate: float | None
     seconds: float
 

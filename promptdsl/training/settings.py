@@ -17,6 +17,7 @@ SCHEDULES: Mapping[str, str] = {"linear": "linear", "constant": "constant_with_w
 # Part of the model → the setting, and the column of the log, that its learning rate is.
 RATES: Mapping[str, str] = {
     "prompt": "prompt_learning_rate",
+    "network": "network_learning_rate",
     "verbalizer": "verbalizer_learning_rate",
     "lm": "learning_rate",
 }
@@ -34,6 +35,7 @@ _WHOLE: Mapping[str, tuple[int, float]] = {
 _REAL: Mapping[str, float] = {
     "learning_rate": math.inf,
     "prompt_learning_rate": math.inf,
+    "network_learning_rate": math.inf,
     "verbalizer_learning_rate": math.inf,
     "weight_decay": math.inf,
     "prompt_weight_decay": math.inf,
@@ -47,8 +49,10 @@ class TrainingSettings:
     """How to train: AdamW with warm-up and decay, each part with a learning rate of its own.
 
     Attributes:
-        learning_rate, prompt_learning_rate, verbalizer_learning_rate: of the language model, of what the template
-            brings, of what the verbalizer brings. What starts anew wants far larger rates than what is trained already.
+        learning_rate: of the language model.
+        prompt_learning_rate: of the template's vectors, keys and values, in deviations of the language model's own.
+        network_learning_rate: of the networks that these go through where the template names an encoder.
+        verbalizer_learning_rate: of what the verbalizer brings.
         epochs: passes over the rows; `steps`, where given, overrides it.
         steps: updates of the parameters.
         batch_size: rows of one update, split evenly over all processes; all rows where there are fewer.
@@ -68,6 +72,7 @@ class TrainingSettings:
 
     learning_rate: float = 5e-5
     prompt_learning_rate: float = 5e-3
+    network_learning_rate: float = 1e-3
     verbalizer_learning_rate: float = 1e-3
     epochs: int = 10
     steps: int | None = None
