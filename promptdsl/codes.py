@@ -1040,6 +1040,7 @@ _TRAINING = (
         "A few-shot learner has as many rows to choose on as to train on; choosing on more flatters it.",
         "Leave out dev: rows to choose on are then drawn few-shot.",
     ),
+    Code("PD770", "no such picture of a study", "Pictures have names.", "Give curves, cost, templates or all."),
 )
 
 _FILES = (
@@ -1065,6 +1066,10 @@ _FILES = (
     Code("PD817", "predictions that cannot be written", "The system refused.", "Check the folder."),
     Code("PD818", "a label that does not fit", "A row has no label, or one without a class.", "Correct the row."),
     Code("PD820", "a picture without matplotlib", "Pictures take matplotlib.", 'pip install "promptdsl[plots]"'),
+    Code("PD850", "a study file that is not TOML", "The file does not follow TOML's grammar.", "Correct the place."),
+    Code("PD851", "a key that a study file does not have", "Keys are the arguments of compare.", "Use one of them."),
+    Code("PD852", "a value of another kind", "A key of the study file takes another kind of value.", "Give that kind."),
+    Code("PD853", "a study file without a key it needs", "A study has data, templates and verbalizers.", "Add the key."),
     Code("PD819", "no rows", "There is nothing to fit or to evaluate on.", "Give labelled rows."),
     Code("PD830", "no artefact", "The folder has no promptdsl.json.", "Check the path."),
     Code(

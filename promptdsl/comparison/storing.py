@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from promptdsl.errors import fail, printable
 
-__all__ = ["canonical", "digest", "read_checked", "write_checked"]
+__all__ = ["canonical", "digest", "read_checked", "write_bytes", "write_checked"]
 
 
 def canonical(content: Any) -> str:
@@ -33,17 +33,22 @@ def write_checked(path: Path, content: Any) -> None:
         FileError: PD804 where the system refuses.
     """
     text = json.dumps({"sha256": digest(content), "content": content}, ensure_ascii=False, separators=(",", ":"))
+    write_bytes(path, text.encode("utf-8", "surrogatepass"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole, as `write_checked` does, and as whose errors."""
     with _written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        scratch = path.parent / f".{path.name}.{secrets.token_hex(8)}.tmp"
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode("utf-8", "surrogatepass"))
+            with scratch.open("xb") as file:
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(scratch).replace(path)
+            scratch.replace(path)
         except BaseException:
-            Path(scratch).unlink(missing_ok=True)
+            scratch.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
 

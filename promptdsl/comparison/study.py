@@ -15,6 +15,7 @@ from promptdsl.comparison.values import Cell, CellResult
 from promptdsl.errors import fail
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from pandas import DataFrame
 
 __all__ = ["Study"]
@@ -114,6 +115,30 @@ class Study:
         files = Folder(Path(folder))
         spec, truth = files.require()
         return cls(spec, truth, tuple(files.results(spec)))
+
+    def plot(self, which: str = "all") -> Figure:
+        """Learning curves with bands, accuracy against cost, and the spread of templates: `comparison.drawing`.
+
+        Args:
+            which: "curves", "cost", "templates", or "all" for one figure of all three.
+
+        Raises:
+            TrainingError: PD770 for another name of a picture.
+            FileError: PD820 where matplotlib is not installed.
+        """
+        from promptdsl.comparison.drawing import draw
+
+        return draw(self, which)
+
+    def report(self, path: str | PathLike[str]) -> None:
+        """Write one HTML file that needs nothing else: the table, the pictures, the strings, what failed and why.
+
+        Raises:
+            FileError: PD804 where it cannot be written.
+        """
+        from promptdsl.comparison.publishing import write_report
+
+        write_report(self, Path(path))
 
     def __str__(self) -> str:
         lines = [
