@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from scipy.special import log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
+from torch import Tensor
 
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.language.expansion import KNOWLEDGE, replace_items
 from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
+from promptdsl.models.ablation import Ablation
+from promptdsl.models.inspection import NearestWords
 from promptdsl.models.loading import LanguageModel, as_language_model
 from promptdsl.models.prompt_model import PromptModel
 from promptdsl.models.prototype_words import Prototype
@@ -213,12 +216,16 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Accuracy; for `multi_label` the share of rows that have all their labels right, `y` as `fit` takes it."""
         if self.multi_label:
             data = as_rows(X)
-            order = self._order().tolist()
-            given = Targets.of(y, self._model().labels, len(data), multi_label=True, columns=order).tensor
-            if given is None:
-                fail("PD714", "a score needs labels", help="give them for each row", origin="y")
-            X, y = data, given[:, order].numpy()  # noqa: N806
+            X, y = data, self._numbers(y, len(data))[:, self._order().tolist()].numpy()  # noqa: N806
         return float(super().score(X, y, sample_weight))
+
+    def _numbers(self, y: Any, rows: int) -> Tensor:
+        """What rows are labelled with, in the verbalizer's numbers: (rows,), or (rows, classes) of 0 and 1."""
+        order = self._order().tolist()
+        given = Targets.of(y, self._model().labels, rows, multi_label=self.multi_label, columns=order).tensor
+        if given is None:
+            fail("PD714", "a score needs labels", help="give them for each row", origin="y")
+        return given
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Class log-probabilities: (rows, classes), the columns in the order of `classes_`.
@@ -285,6 +292,15 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Solved examples (a demos tag) are rows of the fitted data: they go along.
         """
         return push_classifier(self, name, **options)
+
+    def nearest_words(self, k: int = 5) -> list[NearestWords]:
+        """The k words of the vocabulary nearest to each soft token of the template; nearness is not meaning."""
+        return self._model().prompt.nearest_words(k)
+
+    def ablation(self, X: Any, y: Any) -> Ablation:  # noqa: N803
+        """How well labelled rows are predicted without each soft token and each position of the prefix."""
+        data = as_rows(X)
+        return self._model().ablation(data, self._numbers(y, len(data)), batch_size=self.batch_size)
 
     def _model(self) -> PromptModel:
         """What predicts: the fitted model, else the zero-shot one."""

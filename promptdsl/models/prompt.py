@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.encoding.slots import SoftSlot
 from promptdsl.models.backbone import Backbone
+from promptdsl.models.inspection import NearestWords, Similarity, nearest_words, similarity
 from promptdsl.models.prefix import Prefix
 from promptdsl.models.soft_tokens import SoftTokens
 
@@ -97,6 +98,14 @@ class Prompt(nn.Module):
         assert self.soft is not None
         table = self.soft().to(embeddings.dtype)
         return torch.where((soft >= 0)[..., None], table[soft.clamp(min=0)], embeddings)
+
+    def nearest_words(self, k: int = 5) -> list[NearestWords]:
+        """The vocabulary's k tokens nearest to each soft token; see `inspection.nearest_words`."""
+        return nearest_words(self, k)
+
+    def similarity(self) -> list[Similarity]:
+        """How alike the soft tokens are, and the prefix's keys layer by layer; see `inspection.similarity`."""
+        return similarity(self)
 
     def trained(self) -> None:
         """Note that training is over."""

@@ -18,6 +18,7 @@ from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
+from promptdsl.models.ablation import Ablation, ablate
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch
 from promptdsl.models.content_free import INPUTS
@@ -376,6 +377,10 @@ class PromptModel(nn.Module):
         """
         self.require_fitted()
         return name_prototypes(self.backbone, self.program, self.verbalizer, self.head.abstract, k)
+
+    def ablation(self, rows: Any, labels: Tensor, *, batch_size: int = 64) -> Ablation:
+        """How well labelled rows are predicted without each soft token and prefix position; see `ablate`."""
+        return ablate(self, rows, labels, batch_size=batch_size)
 
     def __str__(self) -> str:
         return f"PromptModel of {self.lm}\n  template    {self.template}\n  verbalizer  " + "\n              ".join(
