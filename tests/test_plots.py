@@ -1,4 +1,4 @@
-"""The reliability diagram shows the numbers of `reliability_bins`, worked out by hand."""
+"""Pictures show their numbers: those of `reliability_bins`, worked out by hand, of similarities and ablations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from families import tiny
 
 import promptdsl
 from promptdsl import PromptClassifier, PromptDSLError, expected_calibration_error
-from promptdsl.plots import reliability, reliability_diagram
+from promptdsl.models.ablation import Ablated, Ablation
+from promptdsl.models.inspection import Similarity
+from promptdsl.plots import ablation, reliability, reliability_diagram, similarity_map
 
 TEMPLATE = '<"placeholder":"text_a"> It was <"mask">.'
 TEXTS = ["A stirring film", "the plot is dull", "I would see it again", "No.", "of the year", "a mess"]
@@ -63,6 +65,46 @@ def test_a_classifier_s_labels_are_matched_by_name() -> None:
         reliability(PromptClassifier(TEMPLATE, "pos: the; neg: a", tiny("bert"), multi_label=True), TEXTS, LABELS)
     with pytest.raises(PromptDSLError, match="PD463"):
         reliability(classifier, TEXTS, None)  # type: ignore[arg-type]
+
+
+COSINES = np.array([[1.0, -0.5, 0.25], [-0.5, 1.0, 0.0], [0.25, 0.0, 1.0]])
+
+
+def test_a_map_of_similarities_shows_the_cosines() -> None:
+    pytest.importorskip("matplotlib")
+    soft = Similarity("soft tokens", ("soft 0", "soft 1", "soft 2"), COSINES)
+    many = Similarity("prefix, layer 0", tuple(f"prefix {n}" for n in range(81)), np.eye(81))
+    figure = similarity_map([soft, many])
+    first, second, bar = figure.axes
+    np.testing.assert_array_equal(first.images[0].get_array(), COSINES)
+    assert first.images[0].get_clim() == second.images[0].get_clim() == (-1, 1)
+    assert [t.get_text() for t in first.get_yticklabels()] == ["soft 0", "soft 1", "soft 2"]
+    assert [t.get_text() for t in second.get_xticklabels()] == [f"prefix {n}" for n in range(0, 81, 3)]
+    assert list(second.get_xticks()) == list(range(0, 81, 3))
+    assert (first.get_title(), second.get_title(), bar.get_ylabel()) == ("soft tokens", "prefix, layer 0", "cosine")
+    np.testing.assert_array_equal(similarity_map(soft).axes[0].images[0].get_array(), COSINES)
+    assert similarity_map([]).axes == []
+
+
+def test_the_bars_of_an_ablation_are_its_losses(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    parts = Ablated("soft 0", 0.5, 0.75, 0.25), Ablated("prefix 0", 0.75, 0.5, 0.0)
+    figure = ablation(Ablation(Ablated("nothing", 0.75, 0.25, 0.0), parts))
+    (axes,) = figure.axes
+    np.testing.assert_allclose([bar[2] for bar in bars(axes)], [0.75, 0.5])
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["soft 0", "prefix 0"]
+    assert axes.yaxis_inverted() and [t.get_text() for t in axes.texts] == ["25%", "0%"]
+    assert axes.lines[0].get_xdata()[0] == 0.25
+    assert axes.get_title() == "whole prompt: accuracy 0.750"
+    figure.savefig(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("draw", [lambda: similarity_map([]), lambda: ablation(Ablation(Ablated("", 0, 0, 0), ()))])
+def test_pictures_of_a_prompt_without_matplotlib(draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(PromptDSLError, match="PD820"):
+        draw()
 
 
 def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
