@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from promptdsl import __version__
-from promptdsl.cli import audit, demo, evaluate, expand, explain, fmt, lint, migrate, predict, show, wordnet
+from promptdsl.cli import audit, compare, demo, evaluate, expand, explain, fmt, lint, migrate, predict, show, wordnet
 from promptdsl.cli.terminal import FAILED, FINE, WRONG, show_error
 from promptdsl.errors import PromptDSLError
 
@@ -31,6 +31,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate.command,
     "expand": expand.command,
     "audit": audit.command,
+    "compare": compare.command,
     "demo": demo.command,
     "wordnet": wordnet.command,
 }
