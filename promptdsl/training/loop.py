@@ -56,10 +56,11 @@ class PromptTrainer(Trainer):
         groups = []
         for part, parameters in self.prompt_model.parameter_groups().items():
             rate, decay = self.settings.rate_of(part), self.settings.decay_of(part)
+            epsilon = self.settings.epsilon_of(part)
             bare = [p for p in parameters if part == "lm" and id(p) in plain]
             rest = [p for p in parameters if not (part == "lm" and id(p) in plain)]
             groups += [
-                {"part": part, "params": some, "lr": rate, "weight_decay": weight}
+                {"part": part, "params": some, "lr": rate, "weight_decay": weight, "eps": epsilon}
                 for some, weight in ((rest, decay), (bare, 0.0))
                 if some
             ]

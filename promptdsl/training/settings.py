@@ -39,6 +39,7 @@ _REAL: Mapping[str, float] = {
     "verbalizer_learning_rate": math.inf,
     "weight_decay": math.inf,
     "prompt_weight_decay": math.inf,
+    "prompt_epsilon": math.inf,
     "warmup": 1,
     "max_grad_norm": math.inf,
 }
@@ -51,6 +52,9 @@ class TrainingSettings:
     Attributes:
         learning_rate: of the language model.
         prompt_learning_rate: of the template's vectors, keys and values, in deviations of the language model's own.
+        prompt_epsilon: AdamW's ε for these (Kingma & Ba 2015, algorithm 1). Where gradients are smaller, as they are
+            few-shot, a step follows the gradient and not its signs: what the few rows say little about stays where it
+            started. No step is longer than the learning rate.
         network_learning_rate: of the networks that these go through where the template names an encoder.
         verbalizer_learning_rate: of what the verbalizer brings.
         epochs: passes over the rows; `steps`, where given, overrides it.
@@ -71,7 +75,8 @@ class TrainingSettings:
     """
 
     learning_rate: float = 5e-5
-    prompt_learning_rate: float = 5e-3
+    prompt_learning_rate: float = 0.1
+    prompt_epsilon: float = 1e-2
     network_learning_rate: float = 1e-3
     verbalizer_learning_rate: float = 1e-3
     epochs: int = 10
@@ -111,6 +116,10 @@ class TrainingSettings:
     def rate_of(self, part: str) -> float:
         """The learning rate of a part that learns, as `PromptModel.parameter_groups` names it."""
         return float(getattr(self, RATES[part]))
+
+    def epsilon_of(self, part: str) -> float:
+        """AdamW's ε of a part."""
+        return self.prompt_epsilon if part == "prompt" else 1e-8
 
     def decay_of(self, part: str) -> float:
         """The weight decay of a part."""

@@ -81,7 +81,7 @@ def test_each_part_has_a_rate_of_its_own() -> None:
     model = three_parts()
     before = {n: p.detach().clone() for n, p in trained_parameters(model).items()}
     settings = TrainingSettings(
-        steps=1, warmup=0, weight_decay=0, max_grad_norm=0, schedule="constant",
+        steps=1, warmup=0, weight_decay=0, max_grad_norm=0, schedule="constant", prompt_epsilon=1e-8,
         prompt_learning_rate=RATES["prompt"], verbalizer_learning_rate=RATES["head"], learning_rate=RATES["backbone"],
     )  # fmt: skip
     train(model, TEXTS, LABELS, settings)
@@ -106,7 +106,10 @@ def test_three_parts_against_adamw_by_hand() -> None:
     for name, parameter in trained_parameters(by_hand).items():
         bare = part(name) == "backbone" and (name.endswith("bias") or "LayerNorm" in name)
         decay = 0.0 if bare else decays[part(name)]
-        groups.append({"params": [parameter], "lr": 0.0, "rate": RATES[part(name)], "weight_decay": decay})
+        epsilon = 1e-2 if part(name) == "prompt" else 1e-8
+        groups.append(
+            {"params": [parameter], "lr": 0.0, "rate": RATES[part(name)], "weight_decay": decay, "eps": epsilon}
+        )
     optimizer = torch.optim.AdamW(groups)
     batch = next(by_hand.batches(TEXTS))
     for step in range(4):
@@ -224,7 +227,7 @@ def test_a_loss_that_is_no_number_puts_back_the_last_good_state() -> None:
         train_run(model, TEXTS, LABELS, TrainingSettings(steps=9), callbacks=[breaking])
     told = caught.value.diagnostics[0]
     assert (told.code, told.message) == ("PD703", "the loss, or its gradient, is not a number at step 4 of 9")
-    assert told.help.startswith("lower the learning rate (prompt_learning_rate is 0.005, verbalizer_learning_rate is")
+    assert told.help.startswith("lower the learning rate (prompt_learning_rate is 0.1, verbalizer_learning_rate is")
     assert told.note == "what is trained is again as it was before step 3"
     found = trained_parameters(model)
     assert all(torch.equal(found[name], breaking.before[3][name]) for name in found)
