@@ -144,6 +144,9 @@ def _with_workers(job: Job, model: Any, folder: Any, workers: int, retry: bool, 
     if not isinstance(model, (str, PathLike)):
         fail("PD748", "workers load the language model by its name, and an object was given",
              help="give a name or a folder, or workers=1", origin="model")  # fmt: skip
+    if not all(part.is_json for part in (job.train, job.test, job.dev) if part is not None):
+        fail("PD748", "the rows hold values that JSON does not have", origin="data",
+             help="give texts, numbers and lists, or workers=1")  # fmt: skip
     files, job = _opened(job, model, folder, retry)
     run_with_workers(job.spec, files, workers, progress)
     return Study.load(folder)
@@ -155,7 +158,8 @@ def _opened(job: Job, model: Any, folder: Any, retry: bool) -> tuple[Folder, Job
     spec = files.open(job.spec, job.test.labels)
     named = str(model) if isinstance(model, (str, PathLike)) else None
     rows = {"train": job.train, "test": job.test, "dev": job.dev}
-    files.write_data({"model": named} | {name: d and d.as_json() for name, d in rows.items()})
+    shared = all(part is None or part.is_json for part in rows.values())
+    files.write_data({"model": named} | {n: part.as_json() for n, part in rows.items() if shared and part is not None})
     again = {NOT_INSTALLED, FAILED} if retry else {NOT_INSTALLED}
     for result in files.results(spec):
         if result.status in again:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,15 @@ class Labelled:
             for place in places:
                 columns[name][place] = ABSENT
         return cls(Rows(columns, len(content["labels"])), tuple(content["labels"]))
+
+    @property
+    def is_json(self) -> bool:
+        """Whether JSON has all values, so that others can be given the rows."""
+        try:
+            json.dumps(self.as_json())
+        except (TypeError, ValueError):
+            return False
+        return True
 
     @property
     def checksum(self) -> str:
