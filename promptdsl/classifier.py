@@ -76,6 +76,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         trained_parameters_: how many numbers `fit` learnt.
     """
 
+    _callbacks: Sequence[Any] = ()  # of transformers.Trainer, for those who show how far training is
+
     def __init__(
         self,
         template: Template | str,
@@ -170,7 +172,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             fresh.head.free_rows(found.observe(rows, batch_size=self.batch_size))
         groups = fresh.parameter_groups()
         self._outside_head = sum(p.numel() for part, own in groups.items() if part != "verbalizer" for p in own)
-        run = train_run(fresh, rows, targets.tensor, settings)
+        run = train_run(fresh, rows, targets.tensor, settings, callbacks=self._callbacks)
         refit(fresh, rows, targets.tensor, **options)
         fresh.prompt.bake()
         return run

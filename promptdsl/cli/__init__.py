@@ -13,7 +13,21 @@ from typing import Annotated
 import typer
 
 from promptdsl import __version__
-from promptdsl.cli import audit, compare, demo, evaluate, expand, explain, fmt, lint, migrate, predict, show, wordnet
+from promptdsl.cli import (
+    audit,
+    compare,
+    demo,
+    evaluate,
+    expand,
+    explain,
+    fit,
+    fmt,
+    lint,
+    migrate,
+    predict,
+    show,
+    wordnet,
+)
 from promptdsl.cli.terminal import FAILED, FINE, WRONG, show_error
 from promptdsl.errors import PromptDSLError
 
@@ -27,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "explain": explain.command,
     "migrate": migrate.command,
     "show": show.command,
+    "fit": fit.command,
     "predict": predict.command,
     "evaluate": evaluate.command,
     "expand": expand.command,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +17,19 @@ from promptdsl.encoding.rows import ABSENT, Rows, column_texts
 from promptdsl.encoding.tables import Table, lines_named, read_table
 from promptdsl.errors import Diagnostic, TrainingError, fail, printable
 from promptdsl.language.audit import Audit
+from promptdsl.language.template import Template
 from promptdsl.training.few_shot import few_shot_indices
 
-__all__ = ["Request", "audit_of", "fitted", "labels_of", "log_probabilities"]
+__all__ = ["MODEL", "Request", "audit_of", "fitted", "from_artefact", "labels_of", "log_probabilities"]
 
+MODEL = "pocket-mlm"  # where none is named
 ROWS_MISSING = ("PD713", "PD714")  # rows, or labels, that are needed and were not given
 CHUNK = 256  # rows between two steps of the progress bar
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the options say."""
+    """What the options say; `classifier` is there already where it comes from an artefact."""
 
     template: str
     verbalizer: str
@@ -39,11 +42,22 @@ class Request:
     text_columns: tuple[str, ...] = ()
     max_length: int | None = None
     batch_size: int = 64
+    classifier: PromptClassifier | None = None
+
+    @property
+    def read_template(self) -> Template:
+        """The template that rows are read through."""
+        return template_of(self.template) if self.classifier is None else Template(self.classifier.template, limit=None)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of the verbalizer."""
+        return verbalizer_of(self.verbalizer).labels
 
     def table(self, path: str, kind: str | None = None) -> Table:
         """A data file, its text columns named, with all columns that the template reads."""
         table = read_table(path, kind=kind).with_texts(self.text_columns)
-        for tag in template_of(self.template).tags:
+        for tag in self.read_template.tags:
             reads = tag.kind in ("placeholder", "meta") and tag["missing"] == "error"
             if reads and len(table.rows) and tag.value not in table.rows.columns:
                 fail("PD814", f'the template reads the column "{printable(str(tag.value), 40)}", '
@@ -60,7 +74,7 @@ class Request:
             fail("PD819", f"{table.name} has no rows to refine or calibrate on", origin="file",
                  help="leave --support out, or give rows")  # fmt: skip
         with lines_named(table):
-            for tag in template_of(self.template).tags:
+            for tag in self.read_template.tags:
                 if tag.kind in ("placeholder", "meta"):
                     column_texts(table.rows, tag)
         return table.rows
@@ -83,13 +97,28 @@ def _option_for(missing: Diagnostic) -> str:
     return "give labelled rows: --train FILE"
 
 
-def fitted(request: Request) -> PromptClassifier:
-    """The classifier that the options describe, fitted if there are rows to fit on."""
+def from_artefact(folder: str, model: str | None, batch_size: int) -> PromptClassifier:
+    """The classifier that `fit` wrote to a folder."""
+    classifier = PromptClassifier.from_pretrained(folder, model)
+    classifier.batch_size = batch_size
+    return classifier
+
+
+def fitted(request: Request, **options: Any) -> PromptClassifier:
+    """The classifier that the options describe, fitted if there are rows to fit on.
+
+    Args:
+        request: the options that commands have in common.
+        options: other arguments of PromptClassifier.
+    """
+    if request.classifier is not None:
+        return request.classifier
     with _options_named():
-        return _fitted(request, request.support_rows())
+        return _fitted(request, request.support_rows(), options)
 
 
-def _fitted(request: Request, support: Rows | None) -> PromptClassifier:
+def _fitted(request: Request, support: Rows | None, options: dict[str, Any]) -> PromptClassifier:
+    watch = options.pop("callbacks", ())
     classifier = PromptClassifier(
         template_of(request.template),
         verbalizer_of(request.verbalizer),
@@ -97,7 +126,9 @@ def _fitted(request: Request, support: Rows | None) -> PromptClassifier:
         max_length=request.max_length,
         batch_size=request.batch_size,
         random_state=request.seed,
+        **options,
     )
+    classifier._callbacks = tuple(watch)
     if request.train is None:
         return classifier if support is None else classifier.fit(support)
     table = request.table(request.train)

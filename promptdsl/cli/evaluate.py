@@ -10,20 +10,22 @@ import typer
 
 from promptdsl.cli.grid import print_grid
 from promptdsl.cli.options import (
+    Artefact,
     BatchSize,
     Data,
     Format,
     JsonFlag,
     LabelColumn,
     MaxLength,
-    Model,
+    ModelOrNone,
     Seed,
     Shots,
     Support,
-    TemplateText,
+    TemplateOrNone,
     TextColumns,
     Train,
-    VerbalizerText,
+    VerbalizerOrNone,
+    required,
 )  # fmt: skip
 from promptdsl.cli.terminal import write
 
@@ -35,14 +37,15 @@ if TYPE_CHECKING:
 
     from promptdsl.verbalizers.reliability import Reliability
 
-__all__ = ["command", "report"]
+__all__ = ["command", "print_report", "report"]
 
 
 def command(
-    template: TemplateText,
-    verbalizer: VerbalizerText,
     data: Data,
-    model: Model = "pocket-mlm",
+    template: TemplateOrNone = None,
+    verbalizer: VerbalizerOrNone = None,
+    artefact: Artefact = None,
+    model: ModelOrNone = None,
     train: Train = None,
     shots: Shots = None,
     support: Support = None,
@@ -66,15 +69,16 @@ def command(
     promptdsl evaluate --template '<"placeholder":"text_a"> It was <"mask">.' \\
         --verbalizer 'negative: bad; positive: good' --data test.csv --train train.csv --shots 16 --seed 13
     """
+    strings = required(template, verbalizer, artefact, train, support, max_length)
     if shots is not None and train is None:
         raise typer.BadParameter("--shots draws from the rows of --train", param_hint="--shots")
-    from promptdsl.cli.classify import Request, fitted, labels_of, log_probabilities
+    from promptdsl.cli.classify import MODEL, Request, fitted, from_artefact, labels_of, log_probabilities
     from promptdsl.errors import fail
 
     columns = tuple(text_column or ())
-    request = Request(
-        template, verbalizer, model, train, shots, support, seed, label_column, columns, max_length, batch_size
-    )
+    known = None if artefact is None else from_artefact(artefact, model, batch_size)
+    name = model or MODEL
+    request = Request(*strings, name, train, shots, support, seed, label_column, columns, max_length, batch_size, known)
     table = request.table(data, file_format)
     classifier = fitted(request)
     classes = classifier.classes_.tolist()
@@ -85,13 +89,21 @@ def command(
     found = report(wanted, [classes[i] for i in scores.argmax(axis=1).tolist()], classes)
     diagram = _reliability(scores, [classes.index(label) for label in wanted]) if calibration else None
     if as_json:
-        shown = {"model": model, "train": train, "shots": shots, "seed": seed if shots else None, **found}
+        shown = {
+            "model": None if known else name,
+            "train": train,
+            "shots": shots,
+            "seed": seed if shots else None,
+            **found,
+        }
+        if artefact is not None:
+            shown["artefact"] = artefact
         if diagram is not None:
             bins = [asdict(b) for b in diagram.bins if b.count]
             shown["calibration"] = {"expected_error": diagram.error, "bins": bins}
         write(json.dumps(shown, ensure_ascii=False))
     else:
-        _print(found)
+        print_report(found)
         if diagram is not None:
             write(f"\n{diagram}")
 
@@ -127,7 +139,8 @@ def report(wanted: Sequence[str], predicted: Sequence[str], classes: Sequence[st
     }
 
 
-def _print(found: dict[str, Any]) -> None:
+def print_report(found: dict[str, Any]) -> None:
+    """The measures of `report`, with the confusion table."""
     write(f"rows      {found['rows']}")
     write(f"accuracy  {found['accuracy']:.3f}")
     write(f"macro-F1  {found['macro_f1']:.3f}\n")

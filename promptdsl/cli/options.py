@@ -11,13 +11,29 @@ from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 
 __all__ = [
-    "BatchSize", "Data", "Format", "JsonFlag", "LabelColumn", "MaxLength", "Model", "Seed", "Shots", "Support",
-    "TemplateText", "TextColumns", "Train", "VerbalizerText", "template_of", "verbalizer_of",
+    "Artefact", "BatchSize", "Data", "Format", "JsonFlag", "LabelColumn", "MaxLength", "Model", "ModelOrNone", "Seed",
+    "Shots", "Support", "TemplateOrNone", "TemplateText", "TextColumns", "Train", "VerbalizerOrNone",
+    "VerbalizerText", "required", "template_of", "verbalizer_of",
 ]  # fmt: skip
 
 TemplateText = Annotated[str, typer.Option("--template", metavar="TEXT|@FILE", help="The template.")]
+TemplateOrNone = Annotated[
+    str | None, typer.Option("--template", metavar="TEXT|@FILE", show_default=False, help="The template.")
+]
+VerbalizerOrNone = Annotated[
+    str | None, typer.Option("--verbalizer", metavar="TEXT|@FILE", show_default=False, help="The verbalizer.")
+]
+Artefact = Annotated[
+    str | None,
+    typer.Option("--artefact", metavar="FOLDER", help="What `fit` wrote, instead of --template and --verbalizer."),
+]
 VerbalizerText = Annotated[str, typer.Option("--verbalizer", metavar="TEXT|@FILE", help="The verbalizer.")]
 Model = Annotated[str, typer.Option("--model", metavar="NAME", help="pocket-mlm, pocket-clm, a folder or a hub name.")]
+ModelOrNone = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", show_default=False,
+                 help="pocket-mlm (the default), pocket-clm, a folder or a hub name; an artefact knows its own."),
+]  # fmt: skip
 Data = Annotated[
     str, typer.Option("--data", metavar="FILE", help="CSV, TSV, JSONL, JSON or Parquet, by its name; - is stdin.")
 ]
@@ -55,3 +71,20 @@ def template_of(text: str) -> Template:
 def verbalizer_of(text: str) -> Verbalizer:
     """The verbalizer that an option gives: `@FILE`, the name of a file that exists, or the verbalizer itself."""
     return Verbalizer.from_file(text[1:]) if text.startswith("@") else verbalizer_from(text)
+
+
+def required(template: str | None, verbalizer: str | None, artefact: str | None, *fitting: object) -> tuple[str, str]:
+    """The two strings; with an artefact none, which then is all there is.
+
+    Args:
+        template, verbalizer, artefact: what the options give.
+        fitting: other options that an artefact, which is fitted, does not go with.
+    """
+    if artefact is None:
+        for value, option in ((template, "--template"), (verbalizer, "--verbalizer")):
+            if value is None:
+                raise typer.BadParameter("give both strings, or --artefact FOLDER", param_hint=option)
+    elif any(value is not None for value in (template, verbalizer, *fitting)):
+        message = "an artefact has strings, rows and lengths of its own, so that no option gives others"
+        raise typer.BadParameter(message, param_hint="--artefact")
+    return template or "", verbalizer or ""

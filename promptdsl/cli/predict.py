@@ -10,21 +10,22 @@ import typer
 
 from promptdsl.cli.grid import print_grid
 from promptdsl.cli.options import (
+    Artefact,
     BatchSize,
     Data,
     Format,
     JsonFlag,
     LabelColumn,
     MaxLength,
-    Model,
+    ModelOrNone,
     Seed,
     Shots,
     Support,
-    TemplateText,
+    TemplateOrNone,
     TextColumns,
     Train,
-    VerbalizerText,
-    template_of,
+    VerbalizerOrNone,
+    required,
 )
 from promptdsl.cli.terminal import write
 from promptdsl.errors import printable  # fmt: skip
@@ -39,10 +40,11 @@ EXCERPT = 60  # characters of a row's text in the table
 
 
 def command(
-    template: TemplateText,
-    verbalizer: VerbalizerText,
     data: Data,
-    model: Model = "pocket-mlm",
+    template: TemplateOrNone = None,
+    verbalizer: VerbalizerOrNone = None,
+    artefact: Artefact = None,
+    model: ModelOrNone = None,
     output: Annotated[
         str | None, typer.Option("--output", metavar="FILE", help="Write to a .csv or .jsonl file instead.")
     ] = None,
@@ -65,19 +67,20 @@ def command(
     promptdsl predict --template '<"placeholder":"text_a"> It was <"mask">.' \\
         --verbalizer 'negative: bad; positive: good' --data reviews.csv --output predicted.csv
     """
+    strings = required(template, verbalizer, artefact, train, support, max_length)
     if shots is not None and train is None:
         raise typer.BadParameter("--shots draws from the rows of --train", param_hint="--shots")
     import numpy as np
 
-    from promptdsl.cli.classify import Request, fitted, log_probabilities
+    from promptdsl.cli.classify import MODEL, Request, fitted, from_artefact, log_probabilities
     from promptdsl.cli.predictions import Prediction, as_csv, as_jsonl, check_output, write_predictions
 
     if output is not None:
         check_output(output)
     columns = tuple(text_column or ())
-    request = Request(
-        template, verbalizer, model, train, shots, support, seed, label_column, columns, max_length, batch_size
-    )
+    known = None if artefact is None else from_artefact(artefact, model, batch_size)
+    name = model or MODEL
+    request = Request(*strings, name, train, shots, support, seed, label_column, columns, max_length, batch_size, known)
     table = request.table(data, file_format)
     classifier = fitted(request)
     chances = np.exp(log_probabilities(classifier, table))
@@ -91,7 +94,7 @@ def command(
         write_predictions(output, found)
         write(f"{len(found)} predictions in {printable(output)}", sys.stderr)
     elif sys.stdout.isatty() and not as_json:
-        _print_table(found, _texts(template_of(template).columns, table))
+        _print_table(found, _texts(request.read_template.columns, table))
     else:
         for line in (as_jsonl if as_json else as_csv)(found).splitlines():
             write(line)

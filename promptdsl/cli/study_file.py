@@ -169,7 +169,7 @@ def read_study(path: str) -> StudyFile:
         if name in right:
             arguments[name] = _strings(right[name], name, kind, base, findings)
     parts = {name: _data(right[name], name, base, findings) for name in ("train", "test", "dev") if name in right}
-    if not findings.found:
+    if "templates" in right:
         arguments |= settings_of(right, arguments["templates"], findings)
     findings.raise_all()
     model = arguments.get("model", "pocket-mlm")

@@ -32,7 +32,7 @@ def settings_of(content: Mapping[str, Any], templates: Any, findings: Findings) 
         templates: as compare() takes them.
         findings: gets what is wrong.
     """
-    names = list(named_templates(templates))
+    names = _names(templates, findings)
     baselines = list(content.get("baselines", ("majority", "tfidf")))
     given = content.get("settings", {})
     own = {key: value for key, value in given.items() if isinstance(value, Mapping) and key in (*names, *baselines)}
@@ -56,9 +56,22 @@ def settings_of(content: Mapping[str, Any], templates: Any, findings: Findings) 
     return {"settings": found or None, "choose": choose or None}
 
 
+def _names(templates: Any, findings: Findings) -> list[str]:
+    """The names of the templates; of those without, compare()'s, where they can be read."""
+    if isinstance(templates, Mapping) or findings.found:
+        return list(templates) if isinstance(templates, Mapping) else []
+    try:
+        return list(named_templates(templates))
+    except PromptDSLError as error:
+        findings.take(error, "templates")
+        return []
+
+
 def _choices(given: Any, names: Sequence[str], findings: Findings) -> dict[str, Sequence[Mapping[str, Any]]]:
     """Template → candidates, checked."""
-    by_name = given if isinstance(given, Mapping) else dict.fromkeys(names, given) if given else {}
+    by_name: dict[str, Any] = (
+        dict(given) if isinstance(given, Mapping) else dict.fromkeys(names, given) if given else {}
+    )
     for name in by_name:
         if name not in names:
             findings.unknown(names, "choose", name)
