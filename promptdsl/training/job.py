@@ -24,6 +24,7 @@ SAMPLE = 256  # values of each parameter of a language model that are looked at
 _BESIDE = {
     "epochs",
     "steps",
+    "max_steps",
     "batch_size",
     "verbose",
     "report_to",

@@ -27,11 +27,13 @@ _SEEDS = 2**32 - 1  # numpy's
 _WHOLE: Mapping[str, tuple[int, float]] = {
     "epochs": (1, math.inf),
     "steps": (1, math.inf),
+    "max_steps": (1, math.inf),
     "batch_size": (1, math.inf),
     "logging_steps": (1, math.inf),
     "save_steps": (1, math.inf),
     "seed": (0, _SEEDS),
 }
+_OPTIONAL = ("steps", "max_steps")
 _REAL: Mapping[str, float] = {
     "learning_rate": math.inf,
     "prompt_learning_rate": math.inf,
@@ -59,6 +61,7 @@ class TrainingSettings:
         verbalizer_learning_rate: of what the verbalizer brings.
         epochs: passes over the rows; `steps`, where given, overrides it.
         steps: updates of the parameters.
+        max_steps: the most updates that `epochs` may come to; None for any number.
         batch_size: rows of one update, split evenly over all processes; all rows where there are fewer.
         weight_decay, prompt_weight_decay: of the language model, without its biases and norms, and of what the template
             brings; what the verbalizer brings is not decayed.
@@ -81,6 +84,7 @@ class TrainingSettings:
     verbalizer_learning_rate: float = 1e-3
     epochs: int = 10
     steps: int | None = None
+    max_steps: int | None = None
     batch_size: int = 8
     weight_decay: float = 0.01
     prompt_weight_decay: float = 0.0
@@ -99,7 +103,7 @@ class TrainingSettings:
         """Raise TrainingError PD705 for a value that training cannot use."""
         for name, (least, most) in _WHOLE.items():
             value = getattr(self, name)
-            if (name, value) != ("steps", None) and not (_is_number(value, int) and least <= value <= most):
+            if not (name in _OPTIONAL and value is None) and not (_is_number(value, int) and least <= value <= most):
                 _refuse(name, value, f"a whole number ≥ {least}" + (f" and ≤ {most}" if most < math.inf else ""))
         for name, highest in _REAL.items():
             value = getattr(self, name)
