@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from promptdsl.models.loading import LanguageModel, load
     from promptdsl.models.prompt_model import PromptModel
     from promptdsl.models.show import show
+    from promptdsl.training.settings import TrainingSettings
     from promptdsl.verbalizers.reliability import expected_calibration_error, reliability_bins
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ _HOMES = {
     "PromptModel": "promptdsl.models.prompt_model",
     "Study": "promptdsl.comparison",
     "Template": "promptdsl.language.template",
+    "TrainingSettings": "promptdsl.training.settings",
     "Verbalizer": "promptdsl.language.verbalizer",
     "bind": "promptdsl.encoding",
     "compare": "promptdsl.comparison",
@@ -47,6 +49,7 @@ __all__ = [
     "PromptModel",
     "Study",
     "Template",
+    "TrainingSettings",
     "Verbalizer",
     "bind",
     "compare",
