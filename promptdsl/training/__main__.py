@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,22 +100,21 @@ def _train(model: Any, table: Table, labels: Sequence[Any], settings: Any, outpu
         run = train_run(model, table.rows, targets, settings)
     except TrainingError as error:
         if error.code == "PD703" and _is_first():
-            save(model, output)
+            with suppress(PromptDSLError):  # that it diverged is what is told
+                save(model, output, settings.seed)
         raise
     if _is_first():
-        save(model, output)
+        save(model, output, settings.seed)
         print(run)
 
 
-def save(model: Any, folder: str) -> None:
-    """Write what was trained to `folder`/trained.safetensors. Raises FileError PD804."""
-    from safetensors.torch import save_file
+def save(model: Any, folder: str, seed: int = 0) -> None:
+    """Write what was trained to `folder`, as `promptdsl.training.artefact.load` reads it. Raises FileError PD804."""
+    from promptdsl.training import artefact
 
-    from promptdsl.training.trained import trained_parameters
-
-    tensors = {name: parameter.detach().cpu().contiguous() for name, parameter in trained_parameters(model).items()}
-    _writable(folder)
-    save_file(tensors, Path(folder) / "trained.safetensors")
+    model.prompt.trained()  # also if training was broken off
+    model.prompt.bake()
+    artefact.save(model, folder, seeds={"seed": seed})
 
 
 def _writable(folder: str) -> None:

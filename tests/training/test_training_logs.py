@@ -106,7 +106,7 @@ def test_the_command_does_what_the_library_does(tmp_path: Path, capsys: pytest.C
     template, words = '<"placeholder":"text"> It was <"mask">.', 'x: <"soft":"bad">\ny: <"soft":"good">'
     settings = TrainingSettings(steps=3, batch_size=2, verbalizer_learning_rate=0.01, seed=7)
     model = train(PromptModel("pocket-mlm", template, words), [{"text": t} for t in TEXTS], LABELS, settings)
-    found = load_file(tmp_path / "out" / "trained.safetensors")
+    found = load_file(tmp_path / "out" / "prompt.safetensors")
     wanted = trained_parameters(model)
     assert found.keys() == wanted.keys() == {"head.soft_rows", "head.soft_bias"}
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
@@ -135,4 +135,4 @@ def test_what_diverged_is_told_and_its_last_good_state_saved(
     more = ["--verbalizer-learning-rate", "1e39", "--warmup", "0", "--steps", "3"]
     assert main(options(tmp_path, ["x", "y", "y", "x"], *more)) == 2
     assert capsys.readouterr().err.startswith("TrainingError: PD703 the loss, or its gradient, is not a number")
-    assert all(bool(value.isfinite().all()) for value in load_file(tmp_path / "out" / "trained.safetensors").values())
+    assert all(bool(value.isfinite().all()) for value in load_file(tmp_path / "out" / "prompt.safetensors").values())

@@ -83,7 +83,7 @@ def test_the_command_trains_in_two_processes_and_one_writes(two: tuple[Path, str
     assert said.count("4 steps of 8 rows over 2 processes") == 1
     entries = [json.loads(line) for line in (folder / "out" / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [1, 2, 3, 4]
-    assert sorted(load_file(folder / "out" / "trained.safetensors")) == ["head.soft_bias", "head.soft_rows"]
+    assert sorted(load_file(folder / "out" / "prompt.safetensors")) == ["head.soft_bias", "head.soft_rows"]
 
 
 @pytest.mark.parametrize(("rows", "size", "processes"), [(10, 4, 2), (9, 6, 3), (3, 12, 3), (7, 4, 4)])
