@@ -1069,7 +1069,7 @@ _FILES = (
     Code("PD850", "a study file that is not TOML", "The file does not follow TOML's grammar.", "Correct the place."),
     Code("PD851", "a key that a study file does not have", "Keys are the arguments of compare.", "Use one of them."),
     Code("PD852", "a value of another kind", "A key of the study file takes another kind of value.", "Give that kind."),
-    Code("PD853", "a study file without a key it needs", "A study has data, templates and verbalizers.", "Add the key."),
+    Code("PD853", "a study file that lacks a key", "A study has data, templates and verbalizers.", "Add the key."),
     Code("PD819", "no rows", "There is nothing to fit or to evaluate on.", "Give labelled rows."),
     Code("PD830", "no artefact", "The folder has no promptdsl.json.", "Check the path."),
     Code(

@@ -86,7 +86,7 @@ def _check(
 ) -> None:
     for key in given:
         if key not in known:
-            findings.unknown((*known, *more), *path, key)
+            findings.unknown((*more, *known), *path, key)
 
 
 def _folded(given: Mapping[str, Any], findings: Findings, what: str) -> dict[str, Any]:
