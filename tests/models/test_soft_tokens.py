@@ -409,7 +409,7 @@ def test_baking_keeps_every_bit(encoder: str) -> None:
 def test_what_goes_through_an_encoder_is_learned_with_it(encoder: str) -> None:
     model = model_of("bert", THROUGH.format(encoder))
     (batch,) = model.batches(TEXTS)
-    optimizer = torch.optim.SGD(model.parameter_groups()["prompt"], lr=0.1)
+    optimizer = torch.optim.SGD(model.prompt.parameters(), lr=0.1)
     losses = []
     for _ in range(6):
         optimizer.zero_grad()

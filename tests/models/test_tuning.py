@@ -17,6 +17,7 @@ from promptdsl import PromptClassifier, PromptDSLError
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.loading import as_language_model
 from promptdsl.models.prompt_model import PromptModel
+from promptdsl.training.settings import TrainingSettings
 
 TEXTS = ["A stirring, funny film", "the plot is dull", "I would see it again and again, said the man in the hat", "No."]
 LABELS = ["yes", "no", "yes", "no"]
@@ -299,3 +300,22 @@ def test_adapters_that_do_not_fit_are_refused(targets: Any) -> None:
 def test_what_is_no_way_to_tune_is_refused(tune: Any) -> None:
     with pytest.raises(PromptDSLError, match='PD516 tune is "prompt", "full", "bitfit"'):
         PromptModel(tiny("bert"), HARD, words_of("bert"), tune=tune)
+
+
+# --- whether a soft prompt learns -------------------------------------------------------------------------------------
+
+EIGHT = ["great food", "so dull", "a lovely room", "cold and rude", "we loved it", "never again", "superb", "a mess"]
+TURNED = ["good", "bad", "bad", "good", "good", "bad", "bad", "good"]  # half of them against what the text says
+ENOUGH = TrainingSettings(
+    steps=40, prompt_learning_rate=0.1, prompt_epsilon=1e-8
+)  # plain AdamW: to fit, not to be careful
+
+
+@pytest.mark.parametrize("name", ["pocket-mlm", "pocket-clm"])
+def test_a_soft_prompt_fits_eight_rows(name: str) -> None:
+    """Five vectors before a frozen model can say of eight rows whatever one wants, which biases alone cannot."""
+    words = "bad: bad; good: good"
+    hard = PromptClassifier('<"placeholder":"text_a"> <"mask">', words, name).fit(EIGHT, TURNED)
+    assert hard.score(EIGHT, TURNED) < 1
+    soft = PromptClassifier('<"soft":5> <"placeholder":"text_a"> <"mask">', words, name, settings=ENOUGH)
+    assert soft.fit(EIGHT, TURNED).score(EIGHT, TURNED) == 1
