@@ -72,6 +72,11 @@ class Backbone(nn.Module):
         return device
 
     @property
+    def precision(self) -> torch.dtype:
+        """The type of everything beside the language model: float64 for a model of float64, else float32."""
+        return torch.promote_types(self.output_weight.dtype, torch.float32)
+
+    @property
     def vocab_size(self) -> int:
         """Rows of the LM head."""
         return int(self.output_weight.shape[0])

@@ -113,14 +113,14 @@ class PromptModel(nn.Module):
         self.verbalizer = resolve(self.label_words, self.program, self.backbone)
         words = [_starts(w) for w in self.verbalizer.words]
         self.prompt = prompt or Prompt(self.program, self.backbone, words, seed=seed)
-        self.prompt.look_at(self.backbone)
+        self.prompt.to(self.backbone.precision).look_at(self.backbone)
         self.reader = MaskReader(self.prompt, self.verbalizer, self.program)
         reader, limit = self.reader, self.max_length
         self.inputs = PromptInputs(self.program, self.verbalizer, reader.layouts, reader.room, limit, self.mask_states)
         rows, bias = self.backbone.output_rows([_starts(w) for w in self.verbalizer.soft])
         cap = self.backbone.cap
         head = VerbalizerHead(self.verbalizer, rows, bias, multi_label=multi_label, cap=cap)
-        self.head = head.to(self.backbone.device)
+        self.head = head.to(self.backbone.device, self.backbone.precision)
         self.unfitted = unfitted(self.verbalizer, self.program)
         if not self.unfitted:
             self.calibrate()

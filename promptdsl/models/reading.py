@@ -127,9 +127,9 @@ class MaskReader(nn.Module):
     def _log_proba(self, states: Tensor, place: Tensor, token: Tensor) -> Tensor:
         """log p(token) at one of some states: (places, hidden), (terms,), (terms,) → (terms,)."""
         at_once = max(1, LOGITS // self.backbone.vocab_size)
-        found = states.new_zeros(len(token), dtype=torch.float32)
+        found = states.new_zeros(len(token), dtype=self.backbone.precision)
         for start in range(0, len(states), at_once):
-            log_p = self.backbone.logits(states[start : start + at_once]).float().log_softmax(-1)
+            log_p = self.backbone.logits(states[start : start + at_once]).to(self.backbone.precision).log_softmax(-1)
             here = ((place >= start) & (place < start + at_once)).nonzero()[:, 0]
             found = found.index_put((here,), log_p[place[here] - start, token[here]])
         return found
@@ -167,28 +167,28 @@ class MaskReader(nn.Module):
     def _token_scores(self, places: Tensor, normalised: bool) -> Tensor:
         """(batch, places, hidden) → (batch, terms)."""
         if not len(self._token_ids):
-            return places.new_zeros(len(places), 0, dtype=torch.float32)
+            return places.new_zeros(len(places), 0, dtype=self.backbone.precision)
         flat = places.flatten(0, 1)
         if self.bound.normalised or normalised:
-            scores = self.backbone.logits(flat).float().log_softmax(-1)
+            scores = self.backbone.logits(flat).to(self.backbone.precision).log_softmax(-1)
             scores = scores if self.bound.normalised else scores[:, self._token_ids]
         else:
-            scores = self.backbone.rows(flat, self._token_ids).float()
+            scores = self.backbone.rows(flat, self._token_ids).to(self.backbone.precision)
         scores = scores.reshape(*places.shape[:2], -1)
         return scores[:, self._term_place, self._term_token]
 
     def _at_rest(self, picked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mask states, features and normaliser, as `Observations` has them."""
-        none = picked.new_zeros(len(picked), 0, dtype=torch.float32)
+        none = picked.new_zeros(len(picked), 0, dtype=self.backbone.precision)
         if self.bound.state_fill is None:
             return none, none, none.sum(1)
         states = picked[:, self._rest_layout, : self.rest_reads]
         features, normaliser = none, none.sum(1)
         if self.bound.soft:
-            features = self.backbone.features(states[:, 0]).float()
+            features = self.backbone.features(states[:, 0]).to(self.backbone.precision)
             if self.bound.normalised:
-                normaliser = self.backbone.logits(states[:, 0]).float().logsumexp(-1)
-        return states.flatten(1).float(), features, normaliser
+                normaliser = self.backbone.logits(states[:, 0]).to(self.backbone.precision).logsumexp(-1)
+        return states.flatten(1).to(self.backbone.precision), features, normaliser
 
 
 def _tree(prompt: Prompt, bound: BoundVerbalizer, program: TokenProgram) -> LabelTree | None:

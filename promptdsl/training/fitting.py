@@ -93,7 +93,7 @@ def _check_numbers(seen: Observations) -> None:
 
 def take_over(model: PromptModel, found: PromptModel, *, biases: bool = False) -> PromptModel:
     """Give `model` what was fitted of the verbalizer on another model of the same words, with its `biases` or not."""
-    model.head = copy.deepcopy(found.head).to(model.backbone.device)
+    model.head = copy.deepcopy(found.head).to(model.backbone.device, model.backbone.precision)
     if not biases:
         model.head.bias.zero_()
         model.head.log_scale.zero_()
