@@ -128,7 +128,7 @@ def test_everything_wrong_is_said_at_once(cli: Cli, folder: Path) -> None:
         ("PD851", 'no key "shotz"', 2, 'did you mean "shots"?'),
         ("PD851", 'no key "label"', 3, 'did you mean "label_column"?'),
         ("PD852", "seeds must be a list of whole numbers", 5, "write a list of whole numbers"),
-        ("PD853", "there is no verbalizers", None, 
+        ("PD853", "there is no verbalizers", None,
          "give verbalizers: a table name → verbalizer, or a list of verbalizers"),
         ("PD201", 'unknown tag "plceholder"', 1, 'did you mean "placeholder"?'),
         ("PD801", "train: no file", 4, "check the path"),
