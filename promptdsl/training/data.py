@@ -58,8 +58,7 @@ class Plan:
             )
             message = f"a batch of {size} rows{few} cannot be split evenly over {processes} processes"
             fail("PD720", message, help=remedy, origin="batch_size")
-        through = min(math.ceil(settings.epochs * rows / size), settings.max_steps or math.inf)
-        return cls(rows, size, settings.steps or int(through), processes)
+        return cls(rows, size, settings.steps_for(rows, size), processes)
 
     def order(self, seed: int) -> NDArray[np.int64]:
         """(steps · batch_size,) the number of the row at each place: one permutation of all rows after another."""

@@ -55,8 +55,8 @@ class PromptTrainer(Trainer):
         plain = {id(p) for name, p in self.trained.items() if name not in decayed}
         groups = []
         for part, parameters in self.prompt_model.parameter_groups().items():
-            rate, decay = self.settings.rate_of(part), self.settings.decay_of(part)
-            epsilon = self.settings.epsilon_of(part)
+            rate = self.settings.rate_of(part, self.prompt_model.backbone.tune)
+            decay, epsilon = self.settings.decay_of(part), self.settings.epsilon_of(part)
             bare = [p for p in parameters if part == "lm" and id(p) in plain]
             rest = [p for p in parameters if not (part == "lm" and id(p) in plain)]
             groups += [
@@ -99,7 +99,9 @@ class PromptTrainer(Trainer):
         self.good.put_back()
         kept = self.good.step
         state = "nothing was changed" if kept is None else f"what is trained is again as it was before step {kept}"
-        rates = ", ".join(f"{name} is {getattr(self.settings, name):g}" for name in self._rates)
+        groups = [] if self.optimizer is None else self.optimizer.param_groups
+        wanted = {RATES[group["part"]]: group.get("initial_lr", group["lr"]) for group in groups}
+        rates = ", ".join(f"{name} is {rate:g}" for name, rate in wanted.items())
         fail(
             "PD703",
             f"the loss, or its gradient, is not a number at step {step} of {self.plan.steps}",

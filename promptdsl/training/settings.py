@@ -33,7 +33,12 @@ _WHOLE: Mapping[str, tuple[int, float]] = {
     "save_steps": (1, math.inf),
     "seed": (0, _SEEDS),
 }
-_OPTIONAL = ("steps", "max_steps")
+_OPTIONAL = ("epochs", "steps", "max_steps", "learning_rate")
+
+EPOCHS, LEAST = 10, 100  # passes over the rows and, where they are few, steps: what is trained where nothing is said
+# Way to tune the language model → its learning rate; any other way is a PEFT configuration.
+TUNED_WITH: Mapping[str, float] = {"full": 5e-5, "bitfit": 1e-3}
+ADAPTED_WITH = 1e-3
 _REAL: Mapping[str, float] = {
     "learning_rate": math.inf,
     "prompt_learning_rate": math.inf,
@@ -52,15 +57,15 @@ class TrainingSettings:
     """How to train: AdamW with warm-up and decay, each part with a learning rate of its own.
 
     Attributes:
-        learning_rate: of the language model.
+        learning_rate: of the language model; by default 5e-5 for all of it, 1e-3 for its biases and for adapters.
         prompt_learning_rate: of the template's vectors, keys and values, in deviations of the language model's own.
         prompt_epsilon: AdamW's ε for these (Kingma & Ba 2015, algorithm 1). Where gradients are smaller, as they are
             few-shot, a step follows the gradient and not its signs: what the few rows say little about stays where it
             started. No step is longer than the learning rate.
         network_learning_rate: of the networks that these go through where the template names an encoder.
         verbalizer_learning_rate: of what the verbalizer brings.
-        epochs: passes over the rows; `steps`, where given, overrides it.
-        steps: updates of the parameters.
+        epochs: passes over the rows; by default 10, and then at least 100 steps.
+        steps: updates of the parameters; where given it overrides `epochs`.
         max_steps: the most updates that `epochs` may come to; None for any number.
         batch_size: rows of one update, split evenly over all processes; all rows where there are fewer.
         weight_decay, prompt_weight_decay: of the language model, without its biases and norms, and of what the template
@@ -77,12 +82,12 @@ class TrainingSettings:
         save_steps: how many steps lie between two checkpoints.
     """
 
-    learning_rate: float = 5e-5
+    learning_rate: float | None = None
     prompt_learning_rate: float = 0.1
     prompt_epsilon: float = 1e-2
     network_learning_rate: float = 1e-3
     verbalizer_learning_rate: float = 1e-3
-    epochs: int = 10
+    epochs: int | None = None
     steps: int | None = None
     max_steps: int | None = None
     batch_size: int = 8
@@ -107,6 +112,8 @@ class TrainingSettings:
                 _refuse(name, value, f"a whole number ≥ {least}" + (f" and ≤ {most}" if most < math.inf else ""))
         for name, highest in _REAL.items():
             value = getattr(self, name)
+            if name in _OPTIONAL and value is None:
+                continue
             if not (_is_number(value, (int, float)) and 0 <= value <= highest and value < math.inf):
                 _refuse(name, value, f"a number from 0 to {highest}")
         if self.schedule not in SCHEDULES:
@@ -117,9 +124,19 @@ class TrainingSettings:
             if not isinstance(getattr(self, name), str | None) or getattr(self, name) == "":
                 _refuse(name, getattr(self, name), "the name of a folder, or None")
 
-    def rate_of(self, part: str) -> float:
+    def rate_of(self, part: str, tune: Any = "full") -> float:
         """The learning rate of a part that learns, as `PromptModel.parameter_groups` names it."""
+        if part == "lm" and self.learning_rate is None:
+            return TUNED_WITH.get(tune, ADAPTED_WITH) if isinstance(tune, str) else ADAPTED_WITH
         return float(getattr(self, RATES[part]))
+
+    def steps_for(self, rows: int, size: int) -> int:
+        """The updates that so many rows get in batches of this size."""
+        if self.steps is not None:
+            return self.steps
+        through = math.ceil((self.epochs or EPOCHS) * rows / size)
+        wanted = through if self.epochs is not None else max(through, LEAST)
+        return min(wanted, self.max_steps or wanted)
 
     def epsilon_of(self, part: str) -> float:
         """AdamW's ε of a part."""

@@ -131,6 +131,8 @@ def test_every_batch_is_full_and_every_row_comes_as_often() -> None:
     assert Plan.of(TrainingSettings(epochs=3, batch_size=4, max_steps=5), 10).steps == 5
     assert Plan.of(TrainingSettings(epochs=3, batch_size=4, max_steps=50), 10).steps == 8
     assert Plan.of(TrainingSettings(steps=9, max_steps=5), 10).steps == 9
+    assert [Plan.of(TrainingSettings(), rows).steps for rows in (8, 400)] == [100, 500]
+    assert Plan.of(TrainingSettings(max_steps=60), 8).steps == 60
     plan = Plan.of(TrainingSettings(epochs=3, batch_size=4), 10)
     assert (plan.batch_size, plan.steps) == (4, 8)  # 30 rows, and 2 more to fill the last batch
     order = plan.order(1)
