@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["INTERRUPTED", "command"]
 
+WIDE = 150  # columns of a terminal that has room for the whole table
+ESSENTIAL = ("arm", "shots", "accuracy", "95 %", "difference", "p (Holm)", "")  # of the table, where it has not
 INTERRUPTED = 130  # as shells have it
 
 
@@ -139,7 +142,12 @@ def _show(study: Study, lines: Sequence[Line]) -> None:
     from promptdsl.comparison.tables import COLUMNS, cells
 
     write(str(study.spec))
-    print_grid(list(COLUMNS), cells(lines), right=range(1, len(COLUMNS) - 1))
+    narrow = sys.stdout.isatty() and get_terminal_size().columns < WIDE
+    shown = [i for i, name in enumerate(COLUMNS) if not narrow or name in ESSENTIAL]
+    rows = [[row[i] for i in shown] for row in cells(lines)]
+    print_grid([list(COLUMNS)[i] for i in shown], rows, right=range(1, len(shown) - 1))
+    if narrow:
+        write("the terminal is too narrow for all columns: table.md and the report have them")
     write(f"differences are to {printable(study.spec.baseline, 200)}")
 
 

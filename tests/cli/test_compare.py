@@ -208,3 +208,20 @@ def test_every_key_is_an_argument_of_compare() -> None:
 
     known = {*signature(function).parameters, "train", "test"} - {"data", "progress", "retry"}
     assert set(study_file.KEYS) == known
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_narrow_terminal_has_the_numbers_whole(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal of 80 columns the table leaves columns out rather than digits."""
+    assert cli("compare", folder / "study.toml").code == 0
+    study = Study.load(folder / "study")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    compare._show(study, study.lines())
+    out = capsys.readouterr().out
+    (line,) = [line for line in study.lines() if line.arm == "plain/words" and line.shots == 0]
+    assert f"{line.accuracy:.3f}" in out and f"[{line.low:.3f}, {line.high:.3f}]" in out
+    assert "…" not in out
+    assert "the terminal is too narrow for all columns" in out
