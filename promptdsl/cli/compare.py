@@ -145,7 +145,7 @@ def _show(study: Study, lines: Sequence[Line]) -> None:
     narrow = sys.stdout.isatty() and get_terminal_size().columns < WIDE
     shown = [i for i, name in enumerate(COLUMNS) if not narrow or name in ESSENTIAL]
     rows = [[row[i] for i in shown] for row in cells(lines)]
-    print_grid([list(COLUMNS)[i] for i in shown], rows, right=range(1, len(shown) - 1))
+    print_grid([list(COLUMNS)[i] for i in shown], rows, right=range(1, len(shown) - 1), plain=narrow)
     if narrow:
         write("the terminal is too narrow for all columns: table.md and the report have them")
     write(f"differences are to {printable(study.spec.baseline, 200)}")

@@ -10,9 +10,11 @@ from promptdsl.cli.terminal import write
 __all__ = ["print_grid"]
 
 
-def print_grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """Print rows of cells under headings; the columns numbered in `right` are set to the right."""
-    if sys.stdout.isatty():
+def print_grid(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), plain: bool = False
+) -> None:
+    """Print rows of cells under headings; the columns numbered in `right` are set to the right, `plain` ones not drawn."""
+    if sys.stdout.isatty() and not plain:
         _draw(headings, rows, right)
         return
     cells = [headings, *rows]
