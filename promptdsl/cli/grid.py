@@ -13,7 +13,7 @@ __all__ = ["print_grid"]
 def print_grid(
     headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), plain: bool = False
 ) -> None:
-    """Print rows of cells under headings; the columns numbered in `right` are set to the right, `plain` ones not drawn."""
+    """Print rows of cells under headings; the columns numbered in `right` are set to the right; `plain`: no lines."""
     if sys.stdout.isatty() and not plain:
         _draw(headings, rows, right)
         return
