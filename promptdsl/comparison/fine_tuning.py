@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import random
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +17,7 @@ from promptdsl.comparison.data import Labelled
 from promptdsl.comparison.task import Outcome, Skipped, Task
 from promptdsl.errors import fail, printable
 from promptdsl.models.loading import LanguageModel
+from promptdsl.models.random_state import random_state_kept
 
 __all__ = ["FINE_TUNING", "classification_model", "run_fine_tuning"]
 
@@ -47,7 +46,7 @@ def run_fine_tuning(task: Task) -> Outcome | Skipped:
     settings = {**FINE_TUNING, **task.settings[0]}
     classes = sorted(set(task.train.labels))
     start = perf_counter()
-    with _random_state_kept():
+    with random_state_kept():
         torch.manual_seed(task.seed)
         model = classification_model(task.lm, len(classes))
         examples = _encoded(task.lm, task.train, task.columns, settings)
@@ -160,15 +159,3 @@ def _predicted(model: Any, lm: LanguageModel, encoded: list[dict[str, Any]]) -> 
             batch = _collate(encoded[start : start + PREDICTED_AT_ONCE], _pad_id(lm))
             numbers += model(**{n: t.to(model.device) for n, t in batch.items()}).logits.argmax(-1).tolist()
     return numbers
-
-
-@contextmanager
-def _random_state_kept() -> Iterator[None]:
-    """Trainer seeds the global generators; the caller's go on afterwards as if nothing had happened."""
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)

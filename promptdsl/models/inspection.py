@@ -16,7 +16,7 @@ from promptdsl.errors import fail
 from promptdsl.models.soft_tokens import entering
 
 if TYPE_CHECKING:
-    from promptdsl.models.prefix_support import Pairs
+    from promptdsl.models.prefix_ways import Pairs
     from promptdsl.models.prompt import Prompt
 
 __all__ = ["NearestWords", "Similarity", "nearest_words", "similarity"]

@@ -14,7 +14,9 @@ from promptdsl.errors import fail
 from promptdsl.language.nodes import Tag
 from promptdsl.models.artefact_files import stored_table
 from promptdsl.models.backbone import Backbone
-from promptdsl.models.prefix_support import Pairs, positions_from, recorded, refuse_unsupported, states_behind
+from promptdsl.models.prefix_support import recorded, refuse_unsupported, states_behind
+from promptdsl.models.prefix_ways import Pairs, positions_from
+from promptdsl.models.random_state import seeded
 from promptdsl.models.soft_tokens import sampled_words
 
 __all__ = ["INITS", "Prefix"]
@@ -203,8 +205,7 @@ NETWORKS: Mapping[str, Callable[[int, int, int, int], nn.Module]] = {"mlp": MLPN
 
 
 def _seeded(name: str, given: int, hidden: int, table: Tensor, seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return NETWORKS[name](table.shape[0], given, hidden, table.shape[1]).to(table.device)
 
 

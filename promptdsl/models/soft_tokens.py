@@ -16,6 +16,7 @@ from promptdsl.encoding.tokenizer import TextTokenizer
 from promptdsl.language.nodes import Tag
 from promptdsl.models.artefact_files import stored_table
 from promptdsl.models.backbone import Backbone
+from promptdsl.models.random_state import seeded
 from promptdsl.models.soft_encoders import ENCODERS
 from promptdsl.models.vocabulary import whole_words
 
@@ -94,8 +95,7 @@ class SoftTokens(nn.Module):
 
 
 def _seeded_encoders(names: Sequence[str], width: int, seed: int) -> nn.ModuleDict:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return nn.ModuleDict({name: ENCODERS[name](width) for name in names})
 
 

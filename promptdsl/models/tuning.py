@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import nn
 
 from promptdsl.errors import fail, printable
+from promptdsl.models.random_state import seeded
 
 __all__ = ["TUNES", "add_adapters", "check_tune", "is_peft"]
 
@@ -57,8 +57,7 @@ def add_adapters(model: nn.Module, config: Any, seed: int) -> None:
 
     shared = {id(p) for p in model.parameters()}
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             inject_adapter_in_model(copy.deepcopy(config), model)
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ImportError) as error:
         note = printable(str(error).split("\n")[0], 300)

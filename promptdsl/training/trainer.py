@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import random
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail, printable
 from promptdsl.models.prompt_model import PromptModel
+from promptdsl.models.random_state import random_state_kept
 from promptdsl.models.unfitted import refuse_unfitted
 from promptdsl.training.checkpoints import Checkpoints
 from promptdsl.training.choices import require_choices
@@ -99,7 +98,7 @@ def train_run(
     started, data, targets = time.monotonic(), as_rows(rows), torch.as_tensor(labels)
     _check(model, data, targets)
     try:
-        with _own_random_state(), _scratch(settings) as scratch:
+        with random_state_kept(), _scratch(settings) as scratch:
             arguments = _arguments(settings, scratch, model)
             plan = _fit_in(arguments, settings, len(data))
             own = None if model.demos is None else range(len(data))
@@ -222,15 +221,3 @@ def _scratch(settings: TrainingSettings) -> Any:
     if given is not None:
         Checkpoints.of(given).make()
     return tempfile.TemporaryDirectory() if given is None else nullcontext(given)
-
-
-@contextmanager
-def _own_random_state() -> Iterator[None]:
-    """Trainer seeds the global generators; the caller's go on afterwards as if nothing had happened."""
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
