@@ -17,7 +17,7 @@ from promptdsl.models.demonstrations import DemoStore, States
 from promptdsl.models.row_words import row_passes, row_words
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer
 
-__all__ = ["TOKEN_BUDGET", "WINDOW", "PromptInputs"]
+__all__ = ["TOKEN_BUDGET", "WINDOW", "PromptInputs", "length_limit"]
 
 WINDOW = 4096  # rows that are tokenised and sorted by length together
 TOKEN_BUDGET = 8192  # tokens of one batch, padding included
@@ -138,3 +138,11 @@ class PromptInputs:
             if max(len(e) for row in encoded for e in row) <= (self.max_length or math.inf):
                 return encoded
         return self.lay_out(content_free(self.program, fills, most=0))
+
+
+def length_limit(wanted: int | None, model: int | None) -> int | None:
+    """The most positions of an input: what is wanted, else what the LM takes. Raises PD506 if it takes fewer."""
+    if wanted is not None and model is not None and isinstance(wanted, int) and wanted > model:
+        fail("PD506", f"max_length is {wanted} and the language model takes {model} positions",
+             help=f"use max_length={model} or less", origin="max_length")  # fmt: skip
+    return model if wanted is None else wanted

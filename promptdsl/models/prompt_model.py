@@ -23,12 +23,13 @@ from promptdsl.models.backbone import Backbone
 from promptdsl.models.batching import PromptBatch
 from promptdsl.models.content_free import INPUTS
 from promptdsl.models.demonstrations import DemoStore
-from promptdsl.models.inputs import TOKEN_BUDGET, PromptInputs
-from promptdsl.models.kept_states import read_states
+from promptdsl.models.frozen_view import SharedBackbone
+from promptdsl.models.inputs import TOKEN_BUDGET, PromptInputs, length_limit
 from promptdsl.models.loading import as_language_model, torch_dtype
+from promptdsl.models.observing import first_states, observed, vocabulary_log_proba, vocabulary_prior
 from promptdsl.models.prompt import Prompt
 from promptdsl.models.prototype_words import Prototype, name_prototypes
-from promptdsl.models.reading import MaskReader, first_states
+from promptdsl.models.reading import MaskReader
 from promptdsl.models.resolving import resolve
 from promptdsl.models.row_words import against_domain
 from promptdsl.models.top_words import top_words
@@ -37,10 +38,10 @@ from promptdsl.models.unfitted import refuse_unfitted, unfitted
 from promptdsl.verbalizers.head import Observations, VerbalizerHead
 from promptdsl.verbalizers.losses import class_loss
 from promptdsl.verbalizers.numbers import check_numbers
-from promptdsl.verbalizers.priors import CALIBRATIONS
+from promptdsl.verbalizers.priors import calibration_of, fit_priors
 from promptdsl.verbalizers.verbalizer import BoundWord
 
-__all__ = ["PromptModel", "PromptOutput", "length_limit"]
+__all__ = ["PromptModel", "PromptOutput"]
 
 
 @dataclass
@@ -58,7 +59,7 @@ class PromptOutput(ModelOutput):
     word_scores: Tensor | None = None
 
 
-class PromptModel(nn.Module):
+class PromptModel(SharedBackbone):
     """A language model read through a template and a verbalizer.
 
     Args:
@@ -177,14 +178,7 @@ class PromptModel(nn.Module):
 
     def observe_batches(self, given: Iterable[PromptBatch], *, normalised: bool = False) -> Observations:
         """As `observe`, for batches."""
-        parts: list[Observations] = []
-        order: list[int] = []
-        with torch.no_grad():
-            for batch in given:
-                parts.append(self.reader(**batch.tensors(self.backbone.device), normalised=normalised))
-                order += batch.rows
-        seen = Observations.joined(parts) if parts else self.reader.nothing()
-        return seen[torch.tensor(np.argsort(order), dtype=torch.long, device=seen.words.device)]
+        return observed(self.reader, given, normalised=normalised)
 
     def vocabulary_log_proba(
         self, rows: Any, tokens: Tensor | None = None, *, batch_size: int = 64, alone: bool = False
@@ -193,28 +187,13 @@ class PromptModel(nn.Module):
 
         With `alone` they are those of rows without solved examples.
         """
-        parts: list[Tensor] = []
-        order: list[int] = []
-        for numbers, found in self._vocabulary(rows, batch_size, None, alone):
-            parts.append((found if tokens is None else found[:, tokens.to(found.device)]).cpu())
-            order += numbers
-        return torch.cat(parts)[torch.tensor(np.argsort(order), dtype=torch.long)]
+        given = self.batches(rows, batch_size=batch_size, alone=alone, at_rest=True)
+        return vocabulary_log_proba(self.prompt, given, tokens)
 
     def vocabulary_prior(self, rows: Any, *, batch_size: int = 64, own: Sequence[int | None] | None = None) -> Tensor:
         """(vocabulary,) mean log-probability of each token at the first mask, in memory that rows do not add to."""
-        total, count = torch.zeros(self.backbone.vocab_size, dtype=torch.float64), 0
-        for numbers, found in self._vocabulary(rows, batch_size, own, False):
-            total, count = total + found.double().sum(0).cpu(), count + len(numbers)
-        return (total / count).float()
-
-    @torch.no_grad()
-    def _vocabulary(
-        self, rows: Any, batch_size: int, own: Sequence[int | None] | None, alone: bool
-    ) -> Iterator[tuple[tuple[int, ...], Tensor]]:
-        """Batch by batch the numbers of rows and their log-probabilities at the first mask, (rows, vocabulary)."""
-        for batch in self.batches(rows, batch_size=batch_size, own=own, alone=alone, at_rest=True):
-            states = read_states(self.prompt, **batch.tensors(self.backbone.device))
-            yield batch.rows, self.backbone.logits(states[:, 0]).float().log_softmax(-1)
+        given = self.batches(rows, batch_size=batch_size, own=own, at_rest=True)
+        return vocabulary_prior(self.prompt, given)
 
     @property
     def demos(self) -> DemoStore | None:
@@ -271,19 +250,12 @@ class PromptModel(nn.Module):
         Args:
             support: what was observed on given rows; content-free inputs are observed here where they are asked for.
         """
-        step = next((s for s in self.verbalizer.verbalizer.steps if s.kind == "calibrate"), None)
-        if step is None or against_domain(self.verbalizer):
+        asked = calibration_of(self.verbalizer.verbalizer)
+        if asked is None or against_domain(self.verbalizer):
             return
-        spec = CALIBRATIONS[str(step.value)]
-        seen = support if spec.inputs == "support" else self._content_free(INPUTS[spec.inputs])
+        seen = support if asked.inputs == "support" else self._content_free(INPUTS[asked.inputs])
         assert seen is not None
-        seen = _with_all_words(seen)
-        with torch.no_grad():
-            if spec.level == "words":
-                self.head.prior.copy_(spec.prior(self.head.word_scores(seen)))
-            else:
-                self.head.class_prior.zero_()
-                self.head.class_prior.copy_(spec.prior(self.head.word_log_proba(self.head.word_scores(seen))))
+        fit_priors(self.head, asked, seen)
 
     def _content_free(self, fills: Sequence[str | None]) -> Observations:
         """What the model says without content, below each draw of solved examples."""
@@ -295,31 +267,6 @@ class PromptModel(nn.Module):
         asked = self.unfitted | self.prompt.unfitted
         if asked:
             refuse_unfitted(self.verbalizer.verbalizer, asked)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A frozen language model is kept once, in `lm`; the view of it is made anew."""
-        state = self.__dict__.copy()
-        if not self.backbone.trainable:
-            state["_modules"] = {n: m for n, m in self._modules.items() if n != "backbone"}
-            weight = self.backbone.output_weight
-            state["_view"] = (weight.device, weight.dtype)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        view = state.pop("_view", None)
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        if view is not None:
-            self.backbone = Backbone(self.lm, device=view[0], dtype=view[1])
-        self.prompt.look_at(self.backbone)
-        self.reader.look_at(self.prompt)
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        """What `to`, `half` and their like come to: others look through the same frozen view, which must stay."""
-        if not self.backbone.trainable:
-            weight = self.backbone.output_weight
-            self.backbone = Backbone(self.lm, device=weight.device, dtype=weight.dtype)
-            self.prompt.look_at(self.backbone)
-        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def rebound(self, verbalizer: Verbalizer) -> PromptModel:
         """The same template and language model with another verbalizer; nothing that was fitted comes along."""
@@ -392,20 +339,7 @@ def _starts(word: BoundWord) -> tuple[int, ...]:
     return tuple(token for part in word.parts for token in part)
 
 
-def _with_all_words(seen: Observations) -> Observations:
-    """Without the rows that lack a choice: they do not say how likely the classes are beside each other."""
-    return seen[(~seen.words.isneginf().any(1)).nonzero()[:, 0]]
-
-
 def _check_masks(program: TokenProgram) -> None:
     if not program.masks:
         fail("PD355", "a classifier reads label words at a mask, and this template has none",
              source=program.template.source, help='add <"mask"> where the answer stands')  # fmt: skip
-
-
-def length_limit(wanted: int | None, model: int | None) -> int | None:
-    """The most positions of an input: what is wanted, else what the LM takes. Raises PD506 if it takes fewer."""
-    if wanted is not None and model is not None and isinstance(wanted, int) and wanted > model:
-        fail("PD506", f"max_length is {wanted} and the language model takes {model} positions",
-             help=f"use max_length={model} or less", origin="max_length")  # fmt: skip
-    return model if wanted is None else wanted

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.encoding.encoder import Layout
 from promptdsl.models.backbone import Backbone
-from promptdsl.models.batching import PromptBatch
 from promptdsl.models.kept_states import read_states
 from promptdsl.models.label_tree import LabelTree, tree_scores, tree_supported
 from promptdsl.models.prompt import Prompt
@@ -21,7 +17,7 @@ from promptdsl.verbalizers.head import Observations
 from promptdsl.verbalizers.multi_token import group_scores
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer
 
-__all__ = ["MaskReader", "first_states"]
+__all__ = ["MaskReader"]
 
 LOGITS = 2**25  # the most logits that are held at once where rows have label words of their own
 
@@ -204,18 +200,3 @@ def _tree(prompt: Prompt, bound: BoundVerbalizer, program: TokenProgram) -> Labe
         return None
     tree = LabelTree.of([w.parts[0] for w in bound.words])
     return tree if len(tree.terms) == len(bound.readings) else None
-
-
-def first_states(prompt: Prompt, given: Iterable[PromptBatch], rows: int) -> NDArray[np.float32]:
-    """(rows, hidden): the state at the first thing that is read of each row, in the order of the rows."""
-    parts: list[Tensor] = []
-    order: list[int] = []
-    with torch.inference_mode():
-        for batch in given:
-            tensors = batch.tensors(prompt.backbone.device)
-            parts.append(read_states(prompt, **tensors)[:, 0].float().cpu())
-            order += batch.rows
-    found = torch.cat(parts).numpy() if parts else np.zeros((0, 0), np.float32)
-    states = np.empty((rows, found.shape[1]), np.float32)
-    states[order] = found
-    return states

@@ -17,7 +17,7 @@ from promptdsl.language.nodes import Tag
 from promptdsl.models.batching import Passes, Terms
 from promptdsl.models.vocabulary import word_ids
 from promptdsl.verbalizers.multi_token import Parts, Plan, plan
-from promptdsl.verbalizers.priors import CALIBRATIONS
+from promptdsl.verbalizers.priors import calibration_of
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer, tokens_mode, word_parts
 
 __all__ = ["RowWords", "against_domain", "possible", "row_passes", "row_words"]
@@ -107,8 +107,8 @@ def against_domain(bound: BoundVerbalizer) -> bool:
     """Whether words of rows are scored against the same row without its text (`"calibrate":"pmi"`)."""
     if not bound.from_rows:
         return False
-    steps = (step for step in bound.verbalizer.steps if step.kind == "calibrate")
-    return any(CALIBRATIONS[str(step.value)].inputs == "domain" for step in steps)
+    calibration = calibration_of(bound.verbalizer)
+    return calibration is not None and calibration.inputs == "domain"
 
 
 def row_passes(bound: BoundVerbalizer, tokens: RowTokens, words: Sequence[RowWords]) -> list[Passes]:

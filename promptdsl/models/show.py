@@ -13,8 +13,8 @@ from promptdsl.encoding.rows import Rows, as_rows
 from promptdsl.errors import fail
 from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
+from promptdsl.models.inputs import length_limit
 from promptdsl.models.loading import LanguageModel, as_language_model
-from promptdsl.models.prompt_model import length_limit
 from promptdsl.models.resolving import bind_verbalizer
 from promptdsl.models.row_words import row_words
 from promptdsl.models.show_text import encoding_text, piece_names, program_text, unread, words_text

@@ -6,7 +6,7 @@ from promptdsl.encoding.compiler import TokenProgram
 from promptdsl.errors import fail
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.resolving import refinements
-from promptdsl.verbalizers.priors import CALIBRATIONS
+from promptdsl.verbalizers.priors import calibration_of
 from promptdsl.verbalizers.verbalizer import BoundVerbalizer
 
 __all__ = ["NEEDS_LABELS", "refuse_unfitted", "unfitted"]
@@ -19,8 +19,8 @@ def unfitted(bound: BoundVerbalizer, program: TokenProgram) -> frozenset[str]:
     found = {*bound.unresolved, *(a.kind for a in bound.abstract)}
     if refinements(bound.verbalizer):
         found.add("refine")
-    calibrate = next((s for s in bound.verbalizer.steps if s.kind == "calibrate"), None)
-    if calibrate is not None and CALIBRATIONS[str(calibrate.value)].inputs == "support":
+    calibration = calibration_of(bound.verbalizer)
+    if calibration is not None and calibration.inputs == "support":
         found.add("calibrate")
     if any(s.kind == "pool" and s.value == "weighted" for s in bound.verbalizer.steps):
         found.add("pool")

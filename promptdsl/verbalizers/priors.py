@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import torch
 from torch import Tensor
 
+from promptdsl.language.verbalizer import Verbalizer
+from promptdsl.verbalizers.head import Observations, VerbalizerHead
 from promptdsl.verbalizers.numbers import check_finite
 
-__all__ = ["CALIBRATIONS", "Calibration"]
+__all__ = ["CALIBRATIONS", "Calibration", "calibration_of", "fit_priors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +68,25 @@ CALIBRATIONS: Mapping[str, Calibration] = MappingProxyType(
         "batch": Calibration("classes", "support", _mean_log, "batch calibration (Zhou et al. 2023, section 3)"),
     }
 )
+
+
+def calibration_of(verbalizer: Verbalizer) -> Calibration | None:
+    """What the `calibrate` step of a verbalizer asks for; None without one."""
+    step = next((s for s in verbalizer.steps if s.kind == "calibrate"), None)
+    return None if step is None else CALIBRATIONS[str(step.value)]
+
+
+@torch.no_grad()
+def fit_priors(head: VerbalizerHead, calibration: Calibration, seen: Observations) -> None:
+    """Set what a head subtracts, from what was observed on the inputs that the calibration is computed on."""
+    scores = head.word_scores(_with_all_words(seen))
+    if calibration.level == "words":
+        head.prior.copy_(calibration.prior(scores))
+    else:
+        head.class_prior.zero_()
+        head.class_prior.copy_(calibration.prior(head.word_log_proba(scores)))
+
+
+def _with_all_words(seen: Observations) -> Observations:
+    """Without the rows that lack a choice: they do not say how likely the classes are beside each other."""
+    return seen[(~seen.words.isneginf().any(1)).nonzero()[:, 0]]
