@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-from promptdsl.encoding.rows import Rows, as_rows
+from promptdsl.encoding.rows import as_rows
 from promptdsl.errors import fail
-from promptdsl.language.expansion import KNOWLEDGE, replace_items
 from promptdsl.language.template import Template
 from promptdsl.language.verbalizer import Verbalizer
 from promptdsl.models.ablation import Ablation
@@ -25,17 +22,25 @@ from promptdsl.models.inspection import NearestWords
 from promptdsl.models.loading import LanguageModel, as_language_model
 from promptdsl.models.prompt_model import PromptModel
 from promptdsl.models.prototype_words import Prototype
+from promptdsl.models.recipe import Recipe
 from promptdsl.models.tuning import check_tune
 from promptdsl.training.artefact_estimator import load_classifier, push_classifier, save_classifier
-from promptdsl.training.fitting import fit_verbalizer, refit, take_over
+from promptdsl.training.fitting import fit_verbalizer
+from promptdsl.training.prompt_fitting import Fitted, fit_prompt
 from promptdsl.training.settings import TrainingSettings
 from promptdsl.training.targets import Targets
-from promptdsl.training.trainer import TrainingRun, train_run
 
 __all__ = ["PromptClassifier"]
 
-KEPT = 64  # PromptModels that a language model keeps for use again
-_lock = threading.Lock()
+# Parameter → the setting of TrainingSettings that it changes.
+CHANGES: Mapping[str, str] = {
+    "learning_rate": "learning_rate",
+    "prompt_learning_rate": "prompt_learning_rate",
+    "verbalizer_learning_rate": "verbalizer_learning_rate",
+    "epochs": "epochs",
+    "steps": "steps",
+    "train_batch_size": "batch_size",
+}
 
 
 class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -136,46 +141,16 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = as_rows(X)
         model = self._built()
         targets = Targets.of(y, model.labels, len(rows), multi_label=self.multi_label)
-        options: dict[str, Any] = {"seed": self._seed(), "batch_size": self.batch_size}
-        run, self._outside_head = None, 0
+        seed, options = self._seed(), {"support": support, "batch_size": self.batch_size}
         if self.tune != "prompt" or model.prompt.learns:
-            run = self._trained(model, rows, targets, support, options)
-            model = run.model
+            settings, watched = self._settings(seed), {"tune": self.tune, "callbacks": self._callbacks}
+            fitted = fit_prompt(self._recipe(), model, rows, targets.tensor, settings, **options, **watched)
         else:
-            model = fit_verbalizer(model, rows, targets.tensor, support=support, **options)
-        self.prompt_model_, self._labels, self.training_ = model, targets.labels, run
+            fitted = Fitted(fit_verbalizer(model, rows, targets.tensor, seed=seed, **options))
+        self.prompt_model_, self._labels, self.training_ = fitted.model, targets.labels, fitted.run
+        self._outside_head = fitted.outside_head
         self.n_features_in_ = len(rows.columns)
         return self
-
-    def _trained(
-        self, model: PromptModel, rows: Rows, targets: Targets, support: Any, options: dict[str, Any]
-    ) -> TrainingRun:
-        """Soft tokens, prefix and a copy of the language model, trained on top of what the verbalizer takes from rows.
-
-        The prompt that is trained is the one below which the verbalizer was fitted.
-        """
-        frozen, seed = self.tune == "prompt", options["seed"]
-        settings = self._settings(seed)
-        if targets.tensor is None:
-            fail("PD714", "nothing can be trained without labels", help="give one for each row", origin="y")
-        if model.prompt.learns:
-            model = self._new_model("prompt", model.label_words, seed=seed, backbone=model.backbone)
-        found = model
-        if frozen or model.unfitted:
-            found = fit_verbalizer(model, rows, targets.tensor, support=support, **options)
-        shared = {"backbone": model.backbone} if frozen else {}
-        words = found.verbalizer.verbalizer if model.unfitted else self.verbalizer
-        fresh = self._new_model(self.tune, words, seed=seed, prompt=found.prompt.copy(), **shared)
-        if found is not model:
-            take_over(fresh, found, biases=frozen and not self.multi_label)
-        if self.multi_label:
-            fresh.head.free_rows(found.observe(rows, batch_size=self.batch_size))
-        groups = fresh.parameter_groups()
-        self._outside_head = sum(p.numel() for part, own in groups.items() if part != "verbalizer" for p in own)
-        run = train_run(fresh, rows, targets.tensor, settings, callbacks=self._callbacks)
-        refit(fresh, rows, targets.tensor, **options)
-        fresh.prompt.bake()
-        return run
 
     @property
     def trained_parameters_(self) -> int:
@@ -319,44 +294,17 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _built(self) -> PromptModel:
         """The frozen PromptModel of these parameters, shared between classifiers that have the same."""
         check_tune(self.tune)
-        lm = self._language_model()
-        words = Verbalizer(self.verbalizer)
-        now = replace_items(words, {"words": KNOWLEDGE["words"]})  # the words that files have now
-        key = (Template(self.template), now, self.max_length, self.dtype, self.device, self.multi_label)
-        with _lock:
-            if key not in lm.built:
-                if len(lm.built) >= KEPT:
-                    lm.built.clear()
-                lm.built[key] = self._new_model("prompt", words)
-            return lm.built[key]  # type: ignore[no-any-return]
+        return self._recipe().shared()
 
-    def _new_model(self, tune: Any, verbalizer: Any, **options: Any) -> PromptModel:
-        return PromptModel(
-            self._language_model(),
-            self.template,
-            verbalizer,
-            tune=tune,
-            max_length=self.max_length,
-            dtype=self.dtype,
-            device=self.device,
-            multi_label=self.multi_label,
-            **options,
-        )
+    def _recipe(self) -> Recipe:
+        """What all PromptModels of these parameters are made of."""
+        lm = self._language_model()
+        return Recipe(lm, self.template, self.verbalizer, self.max_length, self.dtype, self.device, self.multi_label)
 
     def _settings(self, seed: int) -> TrainingSettings:
-        given = {
-            "learning_rate": self.learning_rate,
-            "prompt_learning_rate": self.prompt_learning_rate,
-            "verbalizer_learning_rate": self.verbalizer_learning_rate,
-            "epochs": self.epochs,
-            "steps": self.steps,
-            "batch_size": self.train_batch_size,
-        }
-        changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        if "epochs" in changed:
-            changed.setdefault("steps", None)
-        base = self.settings or TrainingSettings()
-        return dataclasses.replace(base, seed=seed, verbose=self.verbose or base.verbose, **changed)
+        """The settings with what the parameters change of them."""
+        changes = {setting: getattr(self, name) for name, setting in CHANGES.items()}
+        return (self.settings or TrainingSettings()).changed(seed=seed, verbose=self.verbose or None, **changes)
 
     def _seed(self) -> int:
         if self.random_state is None or isinstance(self.random_state, (int, np.integer)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from promptdsl.errors import fail, printable
@@ -123,6 +123,13 @@ class TrainingSettings:
         for name in ("output", "checkpoints"):
             if not isinstance(getattr(self, name), str | None) or getattr(self, name) == "":
                 _refuse(name, getattr(self, name), "the name of a folder, or None")
+
+    def changed(self, **given: Any) -> TrainingSettings:
+        """With the values given; None leaves a setting as it is. Epochs that are given alone override steps."""
+        values = {name: value for name, value in given.items() if value is not None}
+        if "epochs" in values:
+            values.setdefault("steps", None)
+        return replace(self, **values)
 
     def rate_of(self, part: str, tune: Any = "full") -> float:
         """The learning rate of a part that learns, as `PromptModel.parameter_groups` names it."""
