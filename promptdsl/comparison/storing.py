@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from promptdsl.errors import fail, printable
+from promptdsl.models.whole_files import replace_file
 
 __all__ = ["canonical", "digest", "read_checked", "write_bytes", "write_checked"]
 
@@ -38,30 +35,10 @@ def write_checked(path: Path, content: Any) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole, as `write_checked` does, and as whose errors."""
-    with _written(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.parent / f".{path.name}.{secrets.token_hex(8)}.tmp"
-        try:
-            with scratch.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(path)
-        except BaseException:
-            scratch.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """The name of a new file is on disk too, where folders can be synchronised."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        replace_file(path, data)
+    except OSError as error:
+        _refused("PD804", path, "written", error)
 
 
 def read_checked(path: Path) -> Any:
@@ -75,14 +52,6 @@ def read_checked(path: Path) -> Any:
         return None
     except OSError as error:
         _refused("PD803", path, "read", error)
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        _refused("PD804", path, "written", error)
 
 
 def _refused(code: str, path: Path, verb: str, error: OSError) -> NoReturn:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from promptdsl.errors import FileError, fail, printable
+from promptdsl.models.whole_files import make_folder, synchronise, write_new
 
 __all__ = ["FILES", "RECORD", "SCHEMA", "TENSORS", "Stored", "read_files", "stored_table", "write_files"]
 
@@ -75,7 +76,7 @@ def write_files(folder: str | Path, record: Mapping[str, Any], tensors: Mapping[
         fail("PD839", f"the record would have {len(text):,} bytes", help="save fewer metrics", origin="artefact")
     place = Path(folder).expanduser()
     try:
-        _make(place)
+        make_folder(place)
         with _alone(place):
             _replace(place, {TENSORS: packed, RECORD: text, DIGEST: _digest_line(text)})
     except OSError as error:
@@ -150,13 +151,6 @@ def _digest_line(text: bytes) -> bytes:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def _make(folder: Path) -> None:
-    """Make a folder that outlives a power cut."""
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        _synchronise(folder.absolute().parent)
-
-
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Other writers wait meanwhile; the system gives the folder free when a writer dies."""
@@ -178,8 +172,8 @@ def _replace(folder: Path, contents: Mapping[str, bytes]) -> None:
         _rename(folder)  # what a writer left that was killed: it is all that there is
     try:
         for name, data in contents.items():
-            _write(folder / (name + NEW), data)
-        _synchronise(folder)
+            write_new(folder / (name + NEW), data)
+        synchronise(folder)
     except OSError:
         for name in contents:
             with suppress(OSError):
@@ -193,28 +187,7 @@ def _rename(folder: Path) -> None:
     for name in FILES:
         if (folder / (name + NEW)).exists():
             os.replace(folder / (name + NEW), folder / name)  # noqa: PTH105
-    _synchronise(folder)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a new file to the disk itself; a link in its place is not followed."""
-    path.unlink(missing_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _synchronise(folder: Path) -> None:
-    """Write a folder's names to the disk itself, where the system has folders that can be opened."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    synchronise(folder)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from promptdsl.errors import fail, printable
+from promptdsl.models.whole_files import replace_file
 
 __all__ = ["CARD", "card_of", "write_card"]
 
@@ -25,11 +26,7 @@ def write_card(folder: str | Path, record: Mapping[str, Any]) -> None:
     try:
         if os.path.lexists(path) and not _is_ours(path):
             return
-        made = path.with_name(CARD + ".new")
-        made.unlink(missing_ok=True)
-        with made.open("x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.write(card_of(record))
-        made.replace(path)
+        replace_file(path, card_of(record).encode("utf-8", "backslashreplace"))
     except OSError as error:
         message = f'the model card in "{printable(str(folder), 100)}" cannot be written: {error.strerror or error}'
         fail("PD804", message, help="give a folder that can be written to", origin="artefact")
