@@ -741,7 +741,7 @@ _MODEL = (
         "PD502",
         "a tokenizer without a mask token",
         "A masked LM reads label words at its mask token, and this tokenizer has none.",
-        "Use a masked LM, or a causal one.",
+        "Use a masked LM, a causal one, or an encoder-decoder of T5's shape.",
     ),
     Code(
         "PD503",

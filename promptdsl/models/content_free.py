@@ -25,8 +25,8 @@ def content_free(
 ) -> RowTokens:
     """For each of `fills` a row whose fields all hold that text, below the same solved examples.
 
-    Where there is no mask token, as on a causal LM, None is the text "[MASK]". `most` cuts each field to so many
-    tokens.
+    Where there is no mask token, as on a causal LM or an encoder-decoder, None is the text "[MASK]". `most` cuts each
+    field to so many tokens.
     """
     fields = [slot for slot in program.standing(bool(demos)) if isinstance(slot, FieldSlot)]
     rows: list[list[Sequence[int]]] = [[_field(program, slot, fill)[:most] for slot in fields] for fill in fills]

@@ -78,7 +78,7 @@ class PromptModel(SharedBackbone):
     Attributes:
         label_words: the verbalizer as it was written.
         verbalizer: what it was bound to; `verbalizer.verbalizer` has expanded label words in place of their tags.
-        prompt: what can be trained of a template: soft tokens.
+        prompt: what can be trained of a template: soft tokens and prefix.
         head: what can be fitted of a verbalizer: priors, weights, soft rows, prototypes, biases.
         inputs: rows → encodings and batches.
         unfitted: what of the two strings needs rows that it has not seen yet.
@@ -299,7 +299,7 @@ class PromptModel(SharedBackbone):
     def top_words(self, rows: Any, k: int = 10, *, batch_size: int = 64) -> list[list[list[tuple[str, float]]]]:
         """What the language model itself would put at each mask, whatever the verbalizer says.
 
-        On a causal LM this is the word at the first mask, for the later ones depend on it.
+        On a causal LM and in a decoder this is the word at the first mask, for the later ones depend on it.
 
         Returns:
             For each row and each mask position the k likeliest tokens with their probabilities, best first.
