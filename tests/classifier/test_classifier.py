@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from promptdsl import LanguageModel, PromptClassifier, PromptDSLError, load
+from promptdsl import LanguageModel, PromptClassifier, PromptDSLError, TrainingSettings, load
 from promptdsl.models.loading import as_language_model
 
 TEMPLATE = '<"placeholder":"text_a"> It was <"mask">.'
@@ -186,6 +186,26 @@ def test_tuning_the_whole_model_learns_and_leaves_the_original_alone(lm: Languag
     np.testing.assert_array_equal(tuned.predict_proba(TEXTS), again.predict_proba(TEXTS))
     assert all(torch.equal(a, b) for a, b in zip(before, lm.model.parameters(), strict=True))
     assert torch.equal(state[0], torch.random.get_rng_state()) and (state[1] == np.random.get_state()[1]).all()
+
+
+def test_a_fit_that_is_refused_loses_nothing(lm: LanguageModel) -> None:
+    classifier = PromptClassifier(f'<"soft":3> {TEMPLATE}', VERBALIZER, lm, steps=1).fit(TEXTS, LABELS)
+    before, learnt = classifier.predict_proba(TEXTS), classifier.trained_parameters_
+    assert learnt - classifier.prompt_model_.head.learnt == 3 * lm.model.config.hidden_size
+    with pytest.raises(PromptDSLError, match="PD714"):
+        classifier.fit(TEXTS)
+    assert classifier.trained_parameters_ == learnt
+    np.testing.assert_array_equal(classifier.predict_proba(TEXTS), before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [({}, 7), ({"epochs": 2}, 4), ({"epochs": 2, "steps": 3}, 3), ({"epochs": 2, "train_batch_size": 2}, 8)],
+)
+def test_parameters_change_the_settings(lm: LanguageModel, changes: dict[str, int], steps: int) -> None:
+    settings = TrainingSettings(steps=7, batch_size=4)
+    classifier = PromptClassifier(f'<"soft":1> {TEMPLATE}', VERBALIZER, lm, settings=settings, **changes)
+    assert classifier.fit(TEXTS, LABELS).training_.steps == steps
 
 
 def test_threads_share_one_classifier(lm: LanguageModel) -> None:
