@@ -3,7 +3,8 @@
     python benchmarks/hard_vs_soft.py --data DATA [--folder FOLDER] [--model pocket-mlm] [--out hard_vs_soft.md]
 
 DATA holds the labelled sets as `<name>/{train,dev,test}.jsonl` (fields text_a, label). Every finished cell is in
-FOLDER: the command goes on where it was stopped.
+FOLDER: the command goes on where it was stopped. First each arm's learning rate is chosen, once for all sets and
+shots: trained on 16 rows a class, scored on 16 rows a class of dev. Test has no part in it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from hard_vs_soft_page import page
 
 from promptdsl import LanguageModel, TrainingSettings, compare, load
 from promptdsl.comparison import Study
+from promptdsl.training.few_shot import few_shot_indices
 
 SEEDS = (13, 21, 42, 87, 100)
 SHOTS = (16, 64)
@@ -90,15 +92,46 @@ def fingerprint(lm: LanguageModel) -> str:
     return found.hexdigest()
 
 
-# Chosen on few-shot dev rows, once for all sets and shots (`--choose`).
 SETTINGS = TrainingSettings(epochs=10, max_steps=200, batch_size=8)
-RATES = {"mixed": 0.1, "soft": 0.5}
+CANDIDATES = {"mixed": (0.05, 0.1, 0.2), "soft": (0.25, 0.5, 1.0, 2.0)}
+CHOOSING_SHOTS = 16
+SHARED = {"settings": SETTINGS, "max_length": MAX_LENGTH}
 
 
-def study(data: Path, folder: Path, task: Task, lm: LanguageModel, only: Sequence[str] = ()) -> Study:
-    """All arms of a set; what is finished is not run again."""
-    arms = {arm: template for arm, template in templates(task).items() if arm in (only or ("hard", *RATES))}
-    shared = {"settings": SETTINGS, "max_length": MAX_LENGTH}
+def candidates(data: Path, folder: Path, task: Task, lm: LanguageModel, only: Sequence[str] = ()) -> Study:
+    """All arms with all rates, on few-shot rows of dev."""
+    texts = templates(task)
+    tried = {f"{arm} {rate:g}": (arm, rate) for arm in CANDIDATES for rate in CANDIDATES[arm] if arm in (only or texts)}
+    dev = rows(data, task, "dev")
+    few = few_shot_indices([r["label"] for r in dev], CHOOSING_SHOTS, seed=0)
+    return compare(
+        {name: texts[arm] for name, (arm, _) in tried.items()},
+        {"manual": task.verbalizer},
+        (rows(data, task, "train"), [dev[i] for i in few]),
+        lm,
+        shots=(CHOOSING_SHOTS,),
+        seeds=SEEDS,
+        settings={name: SHARED | {"prompt_learning_rate": rate} for name, (_, rate) in tried.items()},
+        baselines=(),
+        folder=folder / "choosing" / task.name,
+        progress=lambda result: print(f"{task.name}, choosing: {result}", flush=True),
+    )
+
+
+def chosen(studies: Mapping[str, Study]) -> dict[str, float]:
+    """For each arm the smallest rate whose mean dev accuracy over the sets is within half a point of the best."""
+    found: dict[str, dict[float, float]] = {arm: {} for arm in CANDIDATES}
+    for arm, rates in CANDIDATES.items():
+        for rate in rates:
+            lines = [line for study in studies.values() for line in study.lines() if line.template == f"{arm} {rate:g}"]
+            found[arm][rate] = sum(line.accuracy or 0.0 for line in lines) / len(lines)
+    best = {arm: max(means.values()) for arm, means in found.items()}
+    return {arm: min(r for r, mean in means.items() if mean >= best[arm] - 0.005) for arm, means in found.items()}
+
+
+def compared(data: Path, folder: Path, task: Task, lm: LanguageModel, rates: Mapping[str, float]) -> Study:
+    """All arms of a set, on test."""
+    arms = templates(task)
     return compare(
         arms,
         {"manual": task.verbalizer},
@@ -106,7 +139,7 @@ def study(data: Path, folder: Path, task: Task, lm: LanguageModel, only: Sequenc
         lm,
         shots=SHOTS,
         seeds=SEEDS,
-        settings={arm: shared | {"prompt_learning_rate": RATES.get(arm, 0.0)} for arm in arms},
+        settings={arm: SHARED | {"prompt_learning_rate": rates.get(arm, 0.0)} for arm in arms},
         baselines=("majority", "tfidf"),
         baseline="hard",
         folder=folder / task.name,
@@ -121,22 +154,24 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("hard_vs_soft"))
     parser.add_argument("--model", default="pocket-mlm")
     parser.add_argument("--sets", nargs="*", default=[task.name for task in TASKS])
-    parser.add_argument("--arms", nargs="*", default=[])
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     lm = load(given.model)
     before = fingerprint(lm)
-    studies = {t.name: study(given.data, given.folder, t, lm, given.arms) for t in TASKS if t.name in given.sets}
+    tasks = [task for task in TASKS if task.name in given.sets]
+    tried = {task.name: candidates(given.data, given.folder, task, lm) for task in tasks}
+    rates = chosen(tried)
+    studies = {task.name: compared(given.data, given.folder, task, lm, rates) for task in tasks}
     if fingerprint(lm) != before:
         raise SystemExit("the frozen language model was changed")
     if given.out is not None:
-        given.out.write_text(page(studies, facts(given.model)), encoding="utf-8")
+        given.out.write_text(page(studies, tried, facts(given.model, rates)), encoding="utf-8")
 
 
-def facts(model: str) -> dict[str, Any]:
+def facts(model: str, rates: Mapping[str, float]) -> dict[str, Any]:
     """What the page says of how it was made."""
-    rates = ", ".join(f"{rate:g} for {arm}" for arm, rate in RATES.items())
-    settings = f"{SETTINGS.epochs} epochs in batches of {SETTINGS.batch_size}, learning rate {rates}"
+    chosen_rates = ", ".join(f"{rate:g} for {arm}" for arm, rate in rates.items())
+    settings = f"{SETTINGS.epochs} epochs in batches of {SETTINGS.batch_size}, learning rate {chosen_rates}"
     seeds = ", ".join(map(str, SEEDS))
     return {
         "model": model, "seeds": seeds, "rows": ROWS, "length": MAX_LENGTH,

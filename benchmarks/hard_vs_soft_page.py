@@ -7,7 +7,7 @@ from typing import Any
 
 from promptdsl.comparison import Study
 
-__all__ = ["choice_page", "page"]
+__all__ = ["page"]
 
 HEAD = """\
 # Hard against soft, measured
@@ -20,25 +20,27 @@ runs. Every arm of a set has the same verbalizer, the same training rows (16 or 
 {rows} test rows (drawn with seed 0; a smaller test split is whole). Inputs have at most {length} positions.
 
 *hard* is the template whose words did best zero-shot on dev, with a bias for each class fitted on the shots. *mixed*
-is the same template with its words as soft tokens that start from them, and five more in front, which start from label
-words. *soft* has no words of its own: twenty soft tokens that start from label words. How they are trained was chosen
-on few-shot dev rows, once for all sets and shots: {settings}. Training has at most {steps} steps.
+is the same template with its words as soft tokens, which start from them. *soft* has no words of its own: ten soft
+tokens that start from label words. How they are trained was chosen on few-shot dev rows, once for all sets and shots:
+{settings}. Training has at most {steps} steps.
 
 Accuracy in %, mean over seeds with the 95 % interval of a bootstrap over seeds and test rows; the difference to *hard*
 by the same bootstrap, paired; p is two-sided, corrected after Holm over all comparisons of a set.
 """
 
 
-def page(studies: Mapping[str, Study], facts: Mapping[str, Any]) -> str:
+def page(studies: Mapping[str, Study], tried: Mapping[str, Study], facts: Mapping[str, Any]) -> str:
     """The figures of all sets as Markdown.
 
     Args:
         studies: set → its study.
+        tried: set → the study of candidates on few-shot dev rows.
         facts: what `HEAD` names.
     """
     parts = [HEAD.format(**facts), verdict(studies)]
     for name, study in studies.items():
         parts += [f"## {name}\n", figures(study), strings(study)]
+    parts += [choice(tried)]
     return "\n".join(parts)
 
 
@@ -89,13 +91,25 @@ def strings(study: Study) -> str:
     return "\n".join(lines) + "\n"
 
 
-def choice_page(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The candidates' accuracy and log-loss on few-shot dev rows."""
-    head = ["arm", "settings", "set", "dev accuracy", "dev log-loss"]
-    cells = [
-        [r["arm"], r["settings"], r["set"], f"{100 * r['accuracy']:.1f}", f"{r['loss']:.3f}"] for r in rows
+def choice(tried: Mapping[str, Study]) -> str:
+    """What the learning rates were chosen by."""
+    found = {name: {line.template: line.accuracy for line in study.lines()} for name, study in tried.items()}
+    names = list(next(iter(found.values()), {}))
+    rows = [
+        [name, *(_percent(by_name.get(name)) for by_name in found.values()), _percent(_mean(found, name))]
+        for name in names
     ]
-    return "## What the settings were chosen by\n\n" + table(head, cells)
+    text = (
+        "## What the learning rates were chosen by\n\nAccuracy in % on 16 rows a class of dev (drawn with seed 0), "
+        "mean over the seeds, trained on 16 rows a class. Of an arm's rates within half a point of its best mean the "
+        "smallest was taken.\n"
+    )
+    return "\n".join([text, table(["arm and rate", *found, "mean"], rows)])
+
+
+def _mean(found: Mapping[str, Mapping[str, float | None]], name: str) -> float:
+    values = [by_name.get(name) or 0.0 for by_name in found.values()]
+    return sum(values) / len(values)
 
 
 def _percent(value: float | None) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from promptdsl.models.loading import LanguageModel, load
     from promptdsl.models.prompt_model import PromptModel
     from promptdsl.models.show import show
+    from promptdsl.training.export import export_peft
     from promptdsl.training.settings import TrainingSettings
     from promptdsl.verbalizers.reliability import expected_calibration_error, reliability_bins
 
@@ -35,6 +36,7 @@ _HOMES = {
     "bind": "promptdsl.encoding",
     "compare": "promptdsl.comparison",
     "encode": "promptdsl.encoding",
+    "export_peft": "promptdsl.training.export",
     "expected_calibration_error": "promptdsl.verbalizers.reliability",
     "load": "promptdsl.models.loading",
     "reliability_bins": "promptdsl.verbalizers.reliability",
@@ -55,6 +57,7 @@ __all__ = [
     "compare",
     "encode",
     "expected_calibration_error",
+    "export_peft",
     "load",
     "reliability_bins",
     "show",
