@@ -83,7 +83,7 @@ class TrainingSettings:
     """
 
     learning_rate: float | None = None
-    prompt_learning_rate: float = 0.1
+    prompt_learning_rate: float = 0.2
     prompt_epsilon: float = 1e-2
     network_learning_rate: float = 1e-3
     verbalizer_learning_rate: float = 1e-3

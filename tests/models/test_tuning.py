@@ -17,7 +17,6 @@ from promptdsl import PromptClassifier, PromptDSLError
 from promptdsl.models.backbone import Backbone
 from promptdsl.models.loading import as_language_model
 from promptdsl.models.prompt_model import PromptModel
-from promptdsl.training.settings import TrainingSettings
 
 TEXTS = ["A stirring, funny film", "the plot is dull", "I would see it again and again, said the man in the hat", "No."]
 LABELS = ["yes", "no", "yes", "no"]
@@ -306,16 +305,13 @@ def test_what_is_no_way_to_tune_is_refused(tune: Any) -> None:
 
 EIGHT = ["great food", "so dull", "a lovely room", "cold and rude", "we loved it", "never again", "superb", "a mess"]
 TURNED = ["good", "bad", "bad", "good", "good", "bad", "bad", "good"]  # half of them against what the text says
-ENOUGH = TrainingSettings(
-    steps=40, prompt_learning_rate=0.1, prompt_epsilon=1e-8
-)  # plain AdamW: to fit, not to be careful
 
 
 @pytest.mark.parametrize("name", ["pocket-mlm", "pocket-clm"])
 def test_a_soft_prompt_fits_eight_rows(name: str) -> None:
-    """Five vectors before a frozen model can say of eight rows whatever one wants, which biases alone cannot."""
+    """By default five vectors before a frozen model say of eight rows whatever one wants, which biases cannot."""
     words = "bad: bad; good: good"
     hard = PromptClassifier('<"placeholder":"text_a"> <"mask">', words, name).fit(EIGHT, TURNED)
     assert hard.score(EIGHT, TURNED) < 1
-    soft = PromptClassifier('<"soft":5> <"placeholder":"text_a"> <"mask">', words, name, settings=ENOUGH)
+    soft = PromptClassifier('<"soft":5> <"placeholder":"text_a"> <"mask">', words, name)
     assert soft.fit(EIGHT, TURNED).score(EIGHT, TURNED) == 1

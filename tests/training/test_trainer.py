@@ -232,7 +232,7 @@ def test_a_loss_that_is_no_number_puts_back_the_last_good_state() -> None:
         train_run(model, TEXTS, LABELS, TrainingSettings(steps=9), callbacks=[breaking])
     told = caught.value.diagnostics[0]
     assert (told.code, told.message) == ("PD703", "the loss, or its gradient, is not a number at step 4 of 9")
-    assert told.help.startswith("lower the learning rate (prompt_learning_rate is 0.1, verbalizer_learning_rate is")
+    assert told.help.startswith("lower the learning rate (prompt_learning_rate is 0.2, verbalizer_learning_rate is")
     assert told.note == "what is trained is again as it was before step 3"
     found = trained_parameters(model)
     assert all(torch.equal(found[name], breaking.before[3][name]) for name in found)
