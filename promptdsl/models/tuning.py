@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from promptdsl.errors import fail, printable
@@ -55,7 +56,9 @@ def add_adapters(model: nn.Module, config: Any, seed: int) -> None:
 
     from peft import inject_adapter_in_model
 
-    shared = {id(p) for p in model.parameters()}
+    theirs = {id(p): p.data for p in model.parameters()}
+    for parameter in model.parameters():  # some ways to start adapters (PiSSA, OLoRA) write to the weights
+        parameter.data = parameter.data.clone()
     try:
         with seeded(seed):
             inject_adapter_in_model(copy.deepcopy(config), model)
@@ -69,5 +72,6 @@ def add_adapters(model: nn.Module, config: Any, seed: int) -> None:
             origin="tune",
         )
     for parameter in model.parameters():
-        if id(parameter) in shared and parameter.requires_grad:  # such as LoRA's bias="all"
-            parameter.data = parameter.data.clone()
+        before = theirs.get(id(parameter))
+        if before is not None and not parameter.requires_grad and torch.equal(before, parameter.data):
+            parameter.data = before  # shared again, for nothing changes it

@@ -301,6 +301,21 @@ def test_what_is_no_way_to_tune_is_refused(tune: Any) -> None:
         PromptModel(tiny("bert"), HARD, words_of("bert"), tune=tune)
 
 
+def test_adapters_that_start_from_the_weights_change_a_copy() -> None:
+    """OLoRA takes what it starts from off the weights; the caller's are not its to write to."""
+    from peft import LoraConfig
+
+    model, tokenizer = tiny("bert")
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    config = LoraConfig(target_modules=["query"], r=2, init_lora_weights="olora")
+    made = PromptModel((model, tokenizer), '<"placeholder":"text_a"> <"mask">', "x: the; y: a", tune=config)
+    assert all(torch.equal(before[name], p) for name, p in model.named_parameters())
+    layer = made.backbone.lm.bert.encoder.layer[0].attention.self
+    assert not torch.equal(layer.query.base_layer.weight, before["bert.encoder.layer.0.attention.self.query.weight"])
+    theirs = model.bert.encoder.layer[0].attention.self.key.weight
+    assert layer.key.weight.data_ptr() == theirs.data_ptr()  # what nothing changes is shared
+
+
 # --- whether a soft prompt learns -------------------------------------------------------------------------------------
 
 EIGHT = ["great food", "so dull", "a lovely room", "cold and rude", "we loved it", "never again", "superb", "a mess"]
