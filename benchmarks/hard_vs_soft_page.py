@@ -63,11 +63,10 @@ def figures(study: Study) -> str:
             "" if line.difference is None else f"{_signed(line.difference_low)} to {_signed(line.difference_high)}",
             "" if line.p_holm is None else f"{line.p_holm:.4f}",
             f"{line.trained_parameters or 0:,.0f}",
-            f"{line.fit_seconds or 0:.1f}",
         ]
         for line in study.lines()
     ]
-    head = ["arm", "shots", "accuracy", "95 %", "sd", "to hard", "95 %", "p", "trained numbers", "fit, s"]
+    head = ["arm", "shots", "accuracy", "95 %", "sd", "to hard", "95 %", "p", "trained numbers"]
     return table(head, rows)
 
 

@@ -142,9 +142,7 @@ def test_without_labels_words_are_refined_and_calibrated_and_no_more() -> None:
     )
     with pytest.raises(PromptDSLError) as caught:
         made(WORDS, tune="full").fit(OTHERS)
-    assert str(caught.value) == (
-        "PD714 nothing can be trained without labels\n  = help: give one for each row"
-    )
+    assert str(caught.value) == ("PD714 nothing can be trained without labels\n  = help: give one for each row")
 
 
 @pytest.mark.parametrize("kind", ["support", "batch"])
