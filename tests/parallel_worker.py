@@ -20,7 +20,7 @@ from promptdsl.training.settings import TrainingSettings
 from promptdsl.training.trained import trained_parameters
 from promptdsl.training.trainer import train_run
 
-SETTINGS = TrainingSettings(steps=50, batch_size=8, learning_rate=1e-3, seed=5)
+SETTINGS = TrainingSettings(steps=50, batch_size=8, learning_rate=1e-3, prompt_learning_rate=2.0, seed=5)
 WORDS = ("film", "plot", "the", "dull", "fine", "no", "a", "long", "bad")
 ROWS = [" ".join(WORDS[(i * k) % 9] for k in range(1, 2 + i % 7)) for i in range(30)]
 LABELS = [int(len(row) % 3 == 0) for row in ROWS]
